@@ -1,1 +1,1 @@
-"""What people do with cases, and what they read of them: the same in Slack, browser, terminal."""
+"""Does what people decide about cases and describes cases, for Slack, browser and terminal."""

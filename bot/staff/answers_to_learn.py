@@ -19,7 +19,7 @@ from bot.journal.labels import LabelState, PersonalAnswer
 from bot.outbound import Outbound, text_of
 from bot.redact.anonymize import without_people
 
-TELLING = 3  # words of a question that says what it asks without the rest of its mail
+TELLING = 3  # a question of fewer words does not say what it asks without the rest of its mail
 TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns from it
 NO_LABEL = "is no label that waits; `incident-desk knowledge labels` lists them"
 OF_CASE = "is the number of a case; its label is {labels}"
@@ -46,7 +46,7 @@ class ProposedLabel:
 
 
 class Learning:
-    """The labels of one desk.
+    """The labels (answered questions to learn from) of one desk, to propose, accept and reject.
 
     Where `alone`, only one person works at the desk, who may agree to their own answers.
     """
@@ -73,7 +73,8 @@ class Learning:
         own = sum(label.answered_by == actor for _, label in chosen)
         if own and not self.alone:
             raise InputError(SAME_PERSON.format(actor=actor, count=own))
-        # The file first: what a crash leaves undecided is proposed again and not written twice.
+        # The file is written first: a label that a crash leaves undecided is proposed again, and
+        # is not written twice.
         added = append_labels(self.knowledge.folder, map(_as_message, (each for _, each in chosen)))
         for answered, label in chosen:
             self.journal.labels.decide(answered, LabelState.ACCEPTED, label.passages, actor=actor)
@@ -90,7 +91,7 @@ class Learning:
         )
 
     def forget_erased(self) -> int:
-        """Take labels out of the folder whose questions are gone from the journal; how many.
+        """Remove labels from the folder whose questions are gone from the journal; return how many.
 
         OSError when the folder cannot be written.
         """
@@ -107,7 +108,8 @@ class Learning:
         return [proposed[number] for number in sorted(set(numbers))]
 
     def _proposed(self) -> Iterator[tuple[PersonalAnswer, ProposedLabel]]:
-        # What waits to become a source of its own does not say that nothing answers the question.
+        # A case whose answer was proposed for the knowledge is left out: its label would say that
+        # nothing answers the question.
         taken = {each.case for each in read_team_answers(self.knowledge.folder)[0]}
         waiting = self.journal.labels.list_undecided()
         for answered in (each for each in waiting if each.case_id not in taken):
@@ -121,17 +123,18 @@ class Learning:
                 )  # fmt: skip
 
     def _passages_sent(self, answered: PersonalAnswer) -> tuple[str, ...] | None:
-        """The passages by which a person answered this question; none for their own words.
+        """Return the passages by which a person answered this question; empty for their own words.
 
-        None instead of a list where nobody can tell: the mail mixes passages with other words,
-        answers several questions, or quotes what has been edited since.
+        None where that cannot be told: the mail mixes passages with other words, answers several
+        questions, or quotes what has been edited since.
         """
         text = without_signature(text_of(answered.body))
         quoted = [p.id for p in self.knowledge.offered if stands_in(p, text)]
         if answered.action is CaseAction.EDITED and not self.outbound.check(text).allowed:
             return None if quoted or answered.asked > 1 else ()
         sent = tuple(name for name in self._unchanged(answered.candidates) if name in quoted)
-        # Of a mail that answers several questions only the ranking tells which answers which.
+        # If a mail answers several questions, only the candidates of each tell which passage
+        # answers which.
         return sent or (tuple(quoted) if quoted and answered.asked == 1 else None)
 
     def _unchanged(self, candidates: Sequence[tuple[str, str]]) -> list[str]:

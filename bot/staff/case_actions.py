@@ -28,7 +28,7 @@ DETAILS = (
     "what happened, when, and what you would like to know.\n\nPlease do not send passwords, codes "
     "or keys; we never ask for them.\n"
 )
-OPTED_OUT = "opted out"  # in the audit of the message whose sender did
+OPTED_OUT = "opted out"  # the event in the audit of the message whose sender opted out
 TAKEN_BACK = "Its mail had not left and was taken back: nobody got it."  # of a reopened case
 HOLD_SECONDS = 10.0  # that a person's mail waits before it leaves, so that it can be taken back
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
@@ -36,7 +36,7 @@ TERMINAL_ACTOR = "terminal"  # how the name of whoever works at the terminal beg
 
 
 class ReplyKind(StrEnum):
-    """What a mail of a person is: the draft as it stands, their own text, or a question back."""
+    """What a person sends: the draft as it stands, their own text, or a request for details."""
 
     APPROVE = "approve"
     EDIT = "edit"
@@ -46,12 +46,12 @@ class ReplyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseActions:
-    """The acts on cases of one desk.
+    """The actions of people on the cases of one desk.
 
     `enqueue_job` puts the job that delivers a decision into the transaction that stores it; without
     it nothing is enqueued. A decided mail waits `hold_seconds`, so that it can be taken back. An
     `actor` is a person's name in the journal. A `version` is that of the case as the person saw it:
-    each act fails, and returns False, where the case has changed since.
+    each action fails, and returns False, where the case has changed since.
     """
 
     desk: Desk
@@ -105,7 +105,7 @@ class CaseActions:
         return self.desk.journal.cases.change(case.id, actor=actor, change=change, owner="")
 
     def opt_out(self, case: Case, *, actor: str) -> bool:
-        """Note that the sender wants no mail that they did not ask for; False where it is noted."""
+        """Note that the sender wants no mail that they did not ask for; False if noted before."""
         journal = self.desk.journal
         if not journal.opt_outs.add(case.sender, actor=actor):
             return False
@@ -137,13 +137,14 @@ def object_to_text(text: str, empty: str = EMPTY_TEXT) -> str:
 def digest_remarks(remarks: Sequence[str]) -> str:
     """Return a short digest of the remarks that a person was shown; empty for none.
 
-    It comes back with their consent, which is worth nothing for remarks that they did not see.
+    The form sends it back with the person's confirmation, which counts only for the remarks that
+    they were shown.
     """
     return hashlib.sha256("|".join(remarks).encode()).hexdigest()[:16] if remarks else ""
 
 
 def draft_chance(case: Case) -> float | None:
-    """Return the probability that the weakest part of the draft answers; None without a part."""
+    """Return the lowest probability that a part of the draft answers; None if it has no part."""
     open_ = [
         q.probability
         for q in case.questions
@@ -153,9 +154,9 @@ def draft_chance(case: Case) -> float | None:
 
 
 def is_approve_first(case: Case, green_from: float) -> bool:
-    """Return whether approving is the first choice: only the draft is open, and it is good.
+    """Return whether approving the draft is the first choice.
 
-    `green_from` is the probability from which a draft counts as good.
+    It is if the desk was only unsure and the probability of the draft is at least `green_from`.
     """
     if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
         return False

@@ -77,7 +77,7 @@ def describe_case(case: Case, topics: dict[str, str], texts: StaffTexts, now: da
 def first_words(case: Case) -> str:
     """Return the first question that a person decides, or else how the mail begins.
 
-    Where somebody is called first it is how the mail begins: it says what has happened.
+    If somebody is to be called first, it is how the mail begins, which says what has happened.
     """
     if case.needs_call:
         return case.text
@@ -133,10 +133,10 @@ def describe_stage(case: Case) -> str:
 
 
 def written_language(case: Case | QueuedCase) -> str:
-    """Return the code of the language in which they write; empty where none is plain.
+    """Return the code of the language in which the sender writes; empty if it is not recognized.
 
-    The case names the language of the reply, which is another one where there are no texts in
-    theirs.
+    `case.language` is that of the reply, which is another one where the desk has no texts in the
+    sender's language.
     """
     if case.reason == EscalationReason.LANGUAGE:
         return recognize_language(case.text)

@@ -1,4 +1,4 @@
-"""Groups the questions that went to people by what they mean: where the post or the desk has gaps.
+"""Groups the questions that went to people by meaning, to show the gaps of the post or the desk.
 
 Each group is named by its most typical wording, with secrets and people masked. The same questions
 always make the same groups, and a question that comes later only ever joins one or begins one.
@@ -19,7 +19,7 @@ from bot.redact.anonymize import without_people
 from bot.staff.clustering import SAME_MEANING, group_by_meaning, most_typical
 from bot.text.printable import printable_line
 
-WEEK = timedelta(days=7)  # what the trend compares with the time before
+WEEK = timedelta(days=7)  # the trend compares the last one with the one before
 Embed = Callable[[list[str]], npt.ArrayLike]  # n texts -> (n, width) unit vectors
 
 

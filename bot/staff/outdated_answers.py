@@ -2,7 +2,7 @@
 
 A sent answer is outdated when it quoted a passage that was corrected or has gone, when the sentence
 that answers its question best was added to a passage that it quoted, or when the answer would now
-quote a passage that is new. A changed wording concerns nobody.
+quote a passage that is new. A change of wording alone makes no answer outdated.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from bot.journal import Journal, Reply
 from bot.journal.corrections import AnsweredQuestion, Approval, SentAnswer, Told
 from bot.outbound import Outbound, text_of
 
-LIKELY = 0.2  # the probability from which on a passage that is not sent is likely the answer
+LIKELY = 0.2  # the probability from which a passage below the threshold is likely the answer
 RankUnits = Callable[[str], Sequence[tuple[str, str]]]
 """Returns the sentences of the post, best answer to a question first: passage id and text."""
 
@@ -65,7 +65,7 @@ class Outdated:
 
     @property
     def again(self) -> Told:
-        """What the conversation is told again."""
+        """What the correction tells this conversation, as the journal records it."""
         return Told(
             message_id=self.message_id, conversation_id=self.conversation_id,
             passages=tuple((p.id, p.version) for p in self.now),
@@ -74,7 +74,7 @@ class Outdated:
 
     @property
     def digest(self) -> str:
-        """A digest of what is said to whom, or why not: what a person approves by."""
+        """A digest of the correction and of why it is held; an approval holds for this digest."""
         return f"{self.again.digest}:{self.held.name if self.held else ''}"
 
 
@@ -85,14 +85,14 @@ class _Finding:
     now: tuple[Passage, ...]
 
     def is_told(self, known: frozenset[tuple[str, str]]) -> bool:
-        """Does the recipient know it: is all of it among what they were told again?"""
+        """Is all of `now` among the passages (id, version) that corrections told the recipient?"""
         return bool(self.now) and all((p.id, p.version) in known for p in self.now)
 
 
 class Recall:
-    """Looks through all that was sent under earlier versions of the knowledge.
+    """A search for outdated answers in all that was sent under earlier versions of the knowledge.
 
-    `decided` gives the kinds of changes that a person chooses now, by the ids of their passages;
+    `decided` holds the kinds of changes that a person chooses now, by the ids of their passages;
     what was decided earlier is in the journal.
     """
 
@@ -179,7 +179,7 @@ class Recall:
     def keep_decided(self, *, actor: str) -> int:
         """Store the kinds that a person chose now, so that nobody is asked about them again.
 
-        Return of how many passages.
+        Return for how many passages.
         """
         chosen = [change for change in self.changes if change.id in self.decided]
         for change in chosen:
@@ -187,7 +187,7 @@ class Recall:
         return len({change.id for change in chosen})
 
     def _why_untold(self, answer: SentAnswer, unreachable: frozenset[str]) -> Held | None:
-        """Why nobody may write to this recipient; None where they are written to."""
+        """Return why this recipient gets no correction; None if they get one."""
         if not answer.recipient:
             return Held.ERASED if answer.erased else Held.FORGOTTEN
         if answer.recipient.lower() in unreachable:
@@ -225,13 +225,13 @@ class Recall:
         if not quoted or not (new or quoted & old):
             return
         message = self.journal.read_message(answer.message_id)
-        # What the desk makes of it today takes long to find out, and few changes need it.
+        # To answer the message again as of today takes long, and few changes need it.
         replay = cache(lambda: self._replay(message.text, message.headers.get("subject", "")))
         for question in questions:
             yield from self._findings_of(question, message.text, replay, new)
 
     def _quoted_by_person(self, answer: SentAnswer) -> tuple[AnsweredQuestion, ...]:
-        """What a person's mail quotes of the texts that have changed: its words tell."""
+        """Return the changed texts that a person's mail quotes, found by the words of the mail."""
         text = text_of(answer.body)
         quoted = [c.before for c in self._changed if c.before and _quotes(text, c.before)]
         asked = " ".join(q.question for q in answer.questions)
@@ -250,7 +250,8 @@ class Recall:
                 now = (change.now,) if change.now else _best_of(replay().get(asked.question))
                 yield _Finding(why=why, told=(change.before,), now=self._quotable(now))
         best = _best_of(replay().get(asked.question)) if new else ()
-        # Also beside what was told: what a later passage overtakes is sent with that one only.
+        # Also where what was told has not changed: a passage that a later one overtakes is sent
+        # only together with that one.
         if fresh := tuple(passage for passage in best if passage.id in new):
             told = tuple(text for text in self._texts if (text.id, text.version) in quoted)
             yield _Finding(why=Why.NEW, told=told, now=fresh)
@@ -271,7 +272,8 @@ class Recall:
     def _prefers_fresh(self, change: PassageChange, question: str) -> bool:
         """Is the best answer within the passage a sentence that was added to it?
 
-        Without a reader of sentences nobody can tell, so the person who approves looks at it.
+        Without `rank_units` nobody can tell: then it is assumed, and the person who approves checks
+        it.
         """
         if self.rank_units is None:
             return True
@@ -280,7 +282,7 @@ class Recall:
         return any(sentence in best for sentence in change.fresh)
 
     def _replay(self, text: str, subject: str) -> dict[str, Outcome]:
-        """What the desk makes of the message today, by its questions."""
+        """Return the outcomes that the desk would give the message today, by question."""
         response = self.responder.respond(
             Message(text=text, channel=Channel.EMAIL, subject=subject)
         )
@@ -291,7 +293,7 @@ class Recall:
         return tuple(self.knowledge.passages[i] for i in ids)
 
     def _language_of(self, text: str) -> str:
-        """The language of a mail of ours: that of the templates which it is made of."""
+        """Return the language of a mail of ours: the one whose templates it holds most of."""
         templates = self.knowledge.templates.items()
         best = max(
             templates, key=lambda item: sum(part in text for part in item[1].texts()), default=None
@@ -305,7 +307,7 @@ class Recall:
 
     @cached_property
     def _new(self) -> dict[str, str]:
-        """Passages that are new, with the time from which on they were there."""
+        """The ids of new passages, each with the time at which it was first seen."""
         return {c.id: self._added_at[c.id] for c in self.changes if c.kind is ChangeKind.NEW}
 
     @cached_property
@@ -322,7 +324,7 @@ class Recall:
 
     @cached_property
     def _added_at(self) -> dict[str, str]:
-        """When each passage was first seen that was not there when the desk first ran."""
+        """When each passage was first seen, for those that were added after the desk first ran."""
         first: dict[str, str] = {}
         for text in self._texts:
             first.setdefault(text.id, text.seen_at)
@@ -331,9 +333,10 @@ class Recall:
 
 
 def _best_of(outcome: Outcome | None) -> tuple[Passage, ...]:
-    """The passages that answer best today, whether the desk is sure enough to send them or not.
+    """Return the passages that answer best today, also where the desk is not sure of them.
 
-    What is not sure is no reason to leave somebody with what they were told: a person looks at it.
+    From the probability LIKELY on they count: the recipient should not be left with what they were
+    told, and a person looks at the correction before it is sent.
     """
     if isinstance(outcome, Answer):
         return outcome.passages

@@ -1,7 +1,9 @@
-"""Leads a change of the post to its corrections: kinds, a batch, a person's approval, the outbox.
+"""Takes a change of the post to its corrections, through the steps that people decide.
 
-Looking through what was sent takes long, so it is done in the background and its result kept until
-something changes. Whatever a crash interrupts, the next step finds in the journal and finishes.
+A person chooses the kind of the change; the desk finds the batch of corrections; a person approves
+it, and its mails go into the outbox. Looking through what was sent takes long, so it is done in the
+background and its result kept until something changes. What a crash interrupts is in the journal,
+and the next step finishes it.
 """
 
 import hashlib
@@ -31,7 +33,7 @@ def _ignore(_step: RecallStep) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Who was told what no longer holds, but for those who were corrected; `key` names the list."""
+    """The conversations that were told what no longer holds, without those corrected already."""
 
     entries: tuple[Outdated, ...]
 
@@ -47,7 +49,7 @@ class Batch:
 
     @property
     def ready(self) -> tuple[Outdated, ...]:
-        """Those who get a correction."""
+        """The entries that get a correction."""
         return tuple(each for each in self.entries if each.held is None)
 
     @property
@@ -57,14 +59,14 @@ class Batch:
 
     @property
     def held(self) -> Counter[Held]:
-        """Why others get none, with counts."""
+        """How many get no correction, by the reason."""
         return Counter(each.held for each in self.entries if each.held)
 
 
 class RecallBatches:
     """The corrections of one desk, from the change to the outbox.
 
-    `new_recall` returns what looks through the journal, as the knowledge and the kinds are now.
+    `new_recall` returns a Recall with the knowledge and the kinds of changes as they are now.
     """
 
     def __init__(

@@ -13,8 +13,8 @@ from bot.journal import Case, Reply, SharedAnswer
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 100  # cases that are looked at in one go
-# Caps that hold up everybody, or everybody of one domain, for a while. The others say that one
-# person gets too much: then somebody looks at the case.
+# Caps on the mails to everybody, or to one domain: the case is tried again later. The other caps
+# say that one person gets too many mails: then somebody looks at the case.
 PASSING_CAPS = frozenset({Scope.ALL, Scope.DOMAIN})
 
 
@@ -39,10 +39,11 @@ class AnswerSharing:
         return len(waiting)
 
     def share(self, case_id: int) -> Scope | None:
-        """Give a case the answer to its question, if there is one and nothing speaks against it.
+        """Give an open case the shared answer to its question, if there is one that fits.
 
-        A case for which it does not fit leaves its cluster, so that a person reads it. Return the
-        cap that forbids a mail for now; it is tried again later.
+        A case that the answer does not fit leaves its cluster, so that a person reads it. Return
+        the cap of PASSING_CAPS that forbids a mail for now, so that the case is tried again later;
+        else None.
         """
         if not (answer := self.clusters.find_answer(case_id)):
             return None
@@ -84,10 +85,11 @@ class AnswerSharing:
 
 
 def _agrees(answer: SharedAnswer, case: Case) -> bool:
-    """Return whether the desk's own reading of a case speaks for the answer to the others.
+    """Return whether the desk's own candidates for a case support the shared answer.
 
-    Of approved passages, the first is among those that the desk finds nearest to this question.
-    Whether a person's own words fit it cannot tell: that rests on the likeness of the questions.
+    They do if the first of the approved passages is among those nearest to a question of the case.
+    For a person's own words they cannot tell, and the result is True: that rests on the similarity
+    of the questions.
     """
     if not answer.passages:
         return True

@@ -1,7 +1,7 @@
-"""Remarks on what a person should look at once more before their words go to a user.
+"""Finds what a person should look at once more before their words go to a user.
 
-Nothing is forbidden here: staff write freely and are answerable for it. Each warning names what it
-saw, and asking a second time is up to the caller.
+Nothing is forbidden here: staff write freely and are answerable for it. Each warning names what was
+found; whether to ask for a confirmation is up to the caller.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,10 @@ SENTENCE = re2.compile(r"[^.!?\n。؟।]+[.!?\n。؟।]*")
 
 
 class Speech(BaseModel):
-    """How a language asks for a secret or tells who is in the data, and what makes it neither."""
+    """The patterns by which a language asks for a secret or says whether somebody is in the data.
+
+    `spared` and `unsure` are the patterns of sentences that do not count as such.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     secret: str
@@ -37,7 +40,7 @@ class Speech(BaseModel):
     unsure: str
 
     def filled(self, pattern: str) -> str:
-        """Folded, as the text is."""
+        """Return a pattern with its placeholders filled in, folded like the text."""
         named = pattern.replace("{secret}", f"(?:{self.secret})")
         return fold(named.replace("{give}", f"(?:{self.give})"))
 
@@ -51,7 +54,11 @@ class Remark:
 
 
 def _says(remarks: Mapping[str, Remark], sentences: Sequence[str], language: str) -> bool:
-    """Words are alike across languages, so a warning in English or the text's own spares, too."""
+    """Return whether a sentence matches a remark of any language and none of its exceptions.
+
+    Words are alike across languages, so the exceptions of English and of the text's own language
+    count for every remark.
+    """
     common = [remarks[name].spared for name in {"en", language} & remarks.keys()]
     return any(
         remark.fits.search(sentence)
@@ -89,7 +96,7 @@ def _members() -> dict[str, Remark]:
 
 
 def warnings(text: str, knowledge: Knowledge) -> tuple[str, ...]:
-    """One line for each thing to look at; empty for a text without a remark."""
+    """Return one line for each thing to look at; empty for a text without any."""
     return tuple(_found(text, knowledge))
 
 

@@ -1,7 +1,7 @@
-"""Marks each sentence of a model's free wording by what the post says of it, for staff.
+"""Marks, for staff, how far the post supports each sentence of a model's free wording.
 
 Measured elsewhere, checks by shared words let most unfaithful sentences through; so only what the
-post says word for word is called stated, and everything else asks for a person's eye.
+post says word for word counts as stated, and a person has to check everything else.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ class Support(StrEnum):
     """How far the post supports a sentence."""
 
     STATED = "stated"  # stands in a passage word for word
-    NEAR = "near"  # nearly one passage's words, with its numbers and its denials
+    NEAR = "near"  # nearly all its words and all its numbers in one passage, with the same negation
     NONE = "none"
 
 
@@ -44,7 +44,7 @@ class SuggestedSentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """What a person may take over, and what to look at before they do."""
+    """A model's wording that a person may take over, with what to look at before they do."""
 
     sentences: tuple[SuggestedSentence, ...]
     warnings: tuple[str, ...]
@@ -88,7 +88,7 @@ def _is_stated(text: str, passage: Passage) -> bool:
 
 
 def _is_near(text: str, passage: Passage) -> bool:
-    """Does the passage have nearly all its words, all its numbers, and the same denial?"""
+    """Does the passage have nearly all its words and all its numbers, and is it negated alike?"""
     asked, there = _words(text), frozenset(_words(passage.text))
     long = [word for word in asked if len(word) > 3]
     numbers = [word for word in asked if any(c.isdigit() for c in word)]

@@ -64,7 +64,10 @@ Try = Callable[[TeamAnswer], Trial]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedText:
-    """What would be taken from a case, for a person to look at; `question` is empty for several."""
+    """What would be taken from a case, for a person to look at.
+
+    `question` is empty if the case asks several.
+    """
 
     case: int
     question: str
@@ -78,7 +81,7 @@ class TeamAnswers:
     """The answers of the support team in one knowledge folder.
 
     Where `alone`, only one person works at the desk, who may approve what they proposed. `home` is
-    where the lock lies. Each act is one file that is replaced whole, so that none is half done.
+    the folder of the lock. Each action replaces one file as a whole, so that none is half done.
     """
 
     def __init__(
@@ -180,7 +183,7 @@ class TeamAnswers:
                 answer = self._change_state(answer, TeamAnswerState.APPROVED, actor)
             elif answer.approved_by != actor:
                 raise InputError(NONE_WAITS.format(case=case))
-            # What follows is done again when a crash came before it.
+            # What follows is done again at a repeated approval, in case a crash prevented it.
             self._forget_labels(case)
         passage = answer.passage
         key = (passage.id, "", passage.version)
@@ -215,9 +218,10 @@ class TeamAnswers:
         return answer
 
     def forget_erased(self) -> int:
-        """Delete what waits and whose question is gone from the journal; how many.
+        """Delete the waiting answers whose question is gone from the journal; return how many.
 
-        An answer in use is the company's own text, in which two people saw nobody named: it stays.
+        An answer in use stays: it is the company's own text, and two people saw that it names
+        nobody.
         """
         waiting = {a.case for a in self.list_all() if a.state is TeamAnswerState.PENDING}
         asked = self.journal.labels.list_asked(waiting) if waiting else frozenset[int]()
@@ -251,7 +255,7 @@ class TeamAnswers:
         return answer
 
     def _forget_labels(self, case: int) -> None:
-        """Take out the labels by which nothing answers the question: now something does."""
+        """Remove the labels of the case that say that nothing answers it, as something does now."""
         known = self.journal.cases.read(case)
         numbers = read_numbers(self.folder)
         if known and numbers:
@@ -280,7 +284,7 @@ def without_letter(text: str) -> str:
 
 
 def _greets(line: str) -> bool:
-    """Is a first line a greeting: one by its words, or a few words before a comma?"""
+    """Is a first line a greeting, by its words or as at most four words with a comma or "!"?"""
     short = line.rstrip().endswith((",", "!")) and len(line.split()) <= 4
     return bool(GREETING.match(line)) or short
 

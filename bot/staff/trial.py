@@ -1,4 +1,7 @@
-"""Tries an answer of the support team: may it be sent, and do labelled questions keep theirs?"""
+"""Tries an answer of the support team: whether it may be sent, and what it changes for others.
+
+Labelled questions are asked without it and with it, and must keep their answers.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,14 +23,14 @@ from bot.redact.anonymize import ADDRESS, NAME, NUMBER, PERSON, without_people
 from bot.staff.staff_remarks import warnings
 from bot.text.printable import shorten_line
 
-# A question that was answered rightly may be handed over afterwards, for the threshold is chosen
-# anew with each learning: of 1,000 labelled questions as many as this may. Answers to questions far
-# from all others lost 2 to 4.
+# Of 1,000 labelled questions, how many that were answered rightly may be handed to people
+# afterwards, because the threshold is chosen anew with each fit. New answers to questions far from
+# all others lost 2 to 4.
 MOST_LOST_OF_THOUSAND = 8
-# Labelled questions that are asked at most, which takes some twenty seconds: those with most words
-# in common with the answer, as it would be given to them first, and as many from all others.
+# The most labelled questions that are asked, which takes some twenty seconds: those with most words
+# in common with the answer, as they would be the first to get it, and a sample of all others.
 MOST_NEAR, MOST_OTHERS = 200, 400
-MAX_QUESTION, MAX_ANSWER = 300, 2000  # characters; the first is read as a heading in a reply
+MAX_QUESTION, MAX_ANSWER = 300, 2000  # characters; the question is the heading in a reply
 SHOWN = 120  # characters of a labelled question that are shown
 ANSWERED_BEFORE = (
     "the desk answers this question already, with “{heading}”: correct the post or the wordings "
@@ -43,11 +46,12 @@ NOT_ITSELF = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What changed for labelled questions; texts of those that `taken` and `lost` name.
+    """What a new passage changes for labelled questions.
 
-    `taken` are answered with the new passage now, which does not answer them; `lost` were answered
-    rightly before. `answered_before` are the passages by which the new question was answered
-    without the new passage, none where it was not; `answers_itself` says that it is now.
+    `taken` holds the texts of the questions that are wrongly answered with the new passage now,
+    `lost` those of the questions that were answered rightly before and are not any more.
+    `answered_before` are the passages by which the desk answered the new question without the new
+    passage, empty if it did not; `answers_itself` says that the new passage answers it now.
     """
 
     questions: int
@@ -66,7 +70,10 @@ class TrialResult:
 def try_passage(
     passage: Passage, messages: Iterable[LabelledMessage], *, before: Lookup, after: Lookup
 ) -> TrialResult:
-    """Ask labelled messages that ask one thing, without the passage and with it."""
+    """Return how answers to labelled messages of one question each change with the passage.
+
+    `before` looks answers up without the passage, `after` with it.
+    """
     asked = choose_messages(passage, messages)
     question, language = passage.heading, passage.language
     taken, lost, right = list[str](), list[str](), 0
@@ -87,7 +94,7 @@ def try_passage(
 
 
 def answer(lookup: Lookup, text: str, language: str) -> tuple[str, ...]:
-    """Return the passages that the evidence would have quoted for a text; none below threshold."""
+    """Return the passages that would be quoted for a text; empty below the threshold."""
     found: list[Judgement] = [
         lookup.judge.judge(view, lookup.retriever.search(view, limit=HITS))
         for view in views_of(text)
@@ -100,8 +107,8 @@ def answer(lookup: Lookup, text: str, language: str) -> tuple[str, ...]:
 def choose_messages(passage: Passage, messages: Iterable[LabelledMessage]) -> list[LabelledMessage]:
     """Return the messages to ask: those nearest to the passage by their words, and some others.
 
-    That people answered a question in their own words says that the post does not answer it. The
-    team may, so such labels are left out.
+    Labels of questions that people answered in their own words are left out: they say that the post
+    does not answer the question, but the team's answer may.
     """
     single = [
         m for m in messages
@@ -154,7 +161,7 @@ def without(answer: TeamAnswer, knowledge: Knowledge) -> Knowledge:
 
 
 def judge_trial(answer: TeamAnswer, result: TrialResult, knowledge: Knowledge, at: str) -> Trial:
-    """Return what people read of a trial; `knowledge` is that with the answer."""
+    """Return the faults and remarks of a trial, for people to read; `knowledge` has the answer."""
     passage = answer.passage
     remarks = list(_conflicts(passage, knowledge))
     faults = list(find_faults(answer, knowledge))
@@ -180,7 +187,7 @@ def judge_trial(answer: TeamAnswer, result: TrialResult, knowledge: Knowledge, a
 
 
 def _conflicts(passage: Passage, knowledge: Knowledge) -> Iterator[str]:
-    """Sentences of the post that seem to contradict the answer."""
+    """Yield a remark for each sentence of the post that seems to contradict the answer."""
     beside = replace(knowledge.post, passages=(*knowledge.post.passages, passage))
     today = datetime.now(UTC).date()
     for each in find_conflicts(beside, knowledge.notes, today):

@@ -70,7 +70,8 @@ def parse_authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
     """Returns the addr-specs of From headers; none at all where one of the entries cannot be read.
 
     The reply goes to the author, so where one of two entries is unreadable, the other is not simply
-    taken. Nor is what a header begins with where it is longer than what is read of it.
+    taken. A header longer than MAX_HEADER_CHARACTERS gives no address either, since only its
+    beginning would be read.
     """
     whole = list(values)
     if any(len(value) > MAX_HEADER_CHARACTERS for value in whole):

@@ -1,10 +1,10 @@
 """Reads whether our own receiving server authenticated the sender of a mail.
 
 Anybody can write an Authentication-Results header, also one that carries the name of our server.
-What tells ours from a forged one is where it stands: a server writes on top of what it was given.
-So only two places are read:
+Only its position tells ours from a forged one, since a server adds its headers above those that it
+was given. So only two places are read:
 
-- Above the border, which is the first Received header that tells of a client outside
+- Above the border, which is the first Received header that names a client outside
   (`channels/mail/hops.py`). Everything there is ours. Milters that each write a header with one
   method (Postfix with OpenDKIM, OpenDMARC and an SPF policy server) are read together.
 - Between the border and the next Received header, where some servers insert their results
@@ -55,7 +55,7 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
 
     DMARC decides; where the domain publishes no policy, DKIM or SPF must have passed. Each counts
     for the domain in From or for another one of the same owner only. A DMARC result for a domain of
-    somebody else says that the server read another From than we do, and then nobody is proven.
+    somebody else says that the server read another From than we do, and then nothing is proven.
     """
     results = _read_results(mail, authserv_id)
     stated = _results_of("dmarc", results.all)
@@ -65,7 +65,7 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
         return SenderProof.UNPROVEN
     if _judges_another_sender(mail, results.proving):
         return SenderProof.UNPROVEN
-    # Forged headers may stand among `all`, and then the contradiction costs only their writer.
+    # `all` may hold forged headers; their contradiction harms only the sender who forged them.
     if _is_aligned("dmarc", mail, results.proving):
         proven = stated == {PASS}
     else:
@@ -75,7 +75,10 @@ def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
 
 
 def comes_from_own_server(mail: ParsedMail, authserv_id: str) -> bool:
-    """Did our own server write this mail itself, as it does a report, so that no client gave it?"""
+    """Did our own server write this mail itself, such as a delivery report?
+
+    Then none of its Received headers names a client outside.
+    """
     hops = mail.values("received")
     return bool(authserv_id and hops) and all(is_internal_hop(each, authserv_id) for each in hops)
 
@@ -139,7 +142,7 @@ def _read_results(mail: ParsedMail, authserv_id: str) -> _Results:
         elif name == "authentication-results" and _is_of(value, authserv_id):
             (below if border else above).append(_parse_header(value))
     above, below = above[:MAX_HEADERS], below[:MAX_HEADERS]
-    # Without a border nothing bounds what the sender may have written: the topmost one is ours.
+    # Without a border the sender may have written any header but the topmost, which is ours.
     proving = _chain(above) if border and above else (above or below)[:1]
     return _Results(proving=proving, all=(*above, *below))
 
@@ -169,7 +172,7 @@ def _is_of(value: str, authserv_id: str) -> bool:
 def _parse_header(value: str) -> ParsedHeader:
     if len(value) > MAX_HEADER_CHARACTERS:
         return None
-    # The library reads no quotes and comments around the name, which is known here anyway.
+    # The library cannot parse quotes and comments around the server's name, which is known here.
     results = value.partition(";")[2]
     try:
         return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: ours;{results}")

@@ -14,19 +14,19 @@ MAX_TEXT_CHARACTERS = 200_000
 # Bytes of one plain part that are decoded: four a character, the most that UTF-8 takes.
 MAX_PLAIN_BYTES = 4 * MAX_TEXT_CHARACTERS
 PLAIN_TYPES = ("text/plain", "text/markdown", "text/enriched")
-# A text of more different words is no note that another part should be read.
+# A text of more different words than this is not taken for a mere note to read another part.
 MAX_PLACEHOLDER_WORDS = 80
 # The least share of words that a plain text shares with its HTML twin when both say the same.
 SAME_MESSAGE_SHARE = 0.5
 # A part with at least so many times the words of another says more than it.
 SAYS_MORE_RATIO = 3
 WORD = re2.compile(r"[\pL\pM\pN]+")
-# What stands for a picture or a link, and letters that show nothing.
+# Placeholders of pictures, links, and invisible characters.
 WORDLESS = re2.compile(
     r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|<?(?:https?://|cid:|mailto:)[^\s>\]]+>?|"
     r"[\p{Cf}\x{034f}\x{115f}\x{1160}\x{3164}\x{ffa0}\x{fffc}\x{2800}]"
 )
-# A note that only HTML can be read names HTML in every language, or a browser.
+# A note that the mail can be read only as HTML names HTML or a browser, in whatever language.
 POINTS_ELSEWHERE = re2.compile(
     r"(?i)html|browser|navigat|webseite|web version|mime|ブラウザ|浏览器|瀏覽器|브라우저"
 )
@@ -52,7 +52,7 @@ def extract_body_text(tree: MimePart) -> tuple[str, bool]:
 
 @dataclass(slots=True)
 class _BodyReader:
-    """Reads the parts of one mail, with one allowance of HTML for all of them."""
+    """Reads the parts of one mail, within one limit on HTML for all of them together."""
 
     hints: tuple[str, ...] = ()  # character sets that the subject names
     steps: int = MAX_STEPS
@@ -81,9 +81,7 @@ class _BodyReader:
         return decode_text(content, charset, hints=(named, *self.hints))
 
     def _chosen(self, part: MimePart) -> list[ShownText]:
-        """Returns the first alternative that says anything, unless it only stands for a later
-        one.
-        """
+        """Returns the first alternative with any words; a later one where that is a placeholder."""
         ways = [way for child in part.children if _spoken_text(way := self.shown(child))]
         if not ways:
             return []
@@ -94,7 +92,7 @@ class _BodyReader:
         return chosen
 
     def _page(self, source: str) -> ShownText:
-        """Returns the text of an HTML part and takes its size off the allowance."""
+        """Returns the text of an HTML part and subtracts its size from the limits."""
         self.characters -= len(source)
         if self.characters < 0:
             raise LimitError("more than a million characters of HTML")
@@ -104,7 +102,9 @@ class _BodyReader:
 
 
 def _spoken_text(way: list[ShownText]) -> str:
-    """Returns what the pieces say, without signs for pictures, links and what shows nothing."""
+    """Returns the text of the pieces without placeholders of pictures, links and invisible
+    characters; empty where no word is left.
+    """
     text = WORDLESS.sub(" ", "\n".join(text for text, _ in way))
     return text if WORD.search(text) else ""
 
@@ -141,10 +141,11 @@ def _join_flowed_lines(text: str, flow: Flow) -> str:
     if flow is Flow.FIXED:
         return text
     joined_lines: list[list[str]] = []  # the pieces of each line
-    goes_on = ""  # the quote marks of the line that goes on; "-" for none
+    # The quote marks of a line that is to be continued, "-" if it has none; empty for no such line.
+    goes_on = ""
     for line in text.split("\n"):
         marks = _quote_marks(line)
-        content = line[len(marks) :].removeprefix(" ")  # a space that only protects what follows
+        content = line[len(marks) :].removeprefix(" ")  # space-stuffing, no part of the text
         flows = content.endswith(" ") and content != SIGNATURE_MARK
         piece = content[:-1] if flows and flow is Flow.DELETED else content
         if goes_on == (marks or "-") and content != SIGNATURE_MARK:

@@ -16,9 +16,9 @@ from bot.channels.mail.charsets import charset_table, decode_strictly
 MAX_SAMPLE_BYTES = 4_000
 # The least fit, from 0 to 1, of a set that is believed without a declaration.
 MIN_GUESS_FIT = 0.75
-# By so much the best set must lead another one that reads differently.
+# The lead in fit that the best set must have over another one that gives a different text.
 MIN_FIT_LEAD = 0.08
-# A declared set of this fit is taken, and no guess is made beside it.
+# A declared set of at least this fit is taken without a guess.
 MIN_DECLARED_FIT = 0.85
 # The largest share of strange characters in a plausible text.
 MAX_STRANGE_SHARE = 0.1
@@ -50,7 +50,7 @@ class Guess:
 
     @property
     def confirmed(self) -> bool:
-        """Do the words without letters beyond ASCII belong to one of the same languages?"""
+        """Do the words in plain ASCII belong to one of `languages`? True where there are none."""
         return not self.languages or bool(self.languages & _languages_by_words(self.text))
 
 
@@ -72,14 +72,14 @@ def _guess_from_sample(sample: bytes) -> str:
 
 
 def is_plausible(text: str) -> bool:
-    """May somebody have written this text, or was it read with the wrong character set?"""
+    """Is this a text that somebody may have written, not one read with the wrong character set?"""
     sample = text[:MAX_SAMPLE_BYTES]
     beyond = sum(not c.isascii() for c in sample)
     return _count_strange(sample) <= MAX_STRANGE_SHARE * beyond
 
 
 def fits_charset(content: bytes, name: str) -> bool:
-    """Does the declared set `name` give a text that some language has?"""
+    """Does the declared set `name` give a text whose letters fit some language?"""
     guess = _try_charset(_take_sample(content), name)
     return guess is not None and guess.fit >= MIN_DECLARED_FIT
 
@@ -144,7 +144,9 @@ def _measure_script_fit(
 
 
 def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
-    """Returns the share of letters that Chinese, Japanese or Korean is mostly written in."""
+    """Returns the share of letters in which Chinese, Japanese or Korean is mostly written, and the
+    language.
+    """
     total = len(letters)
     kana = kinds.count("KANA") / total
     punctuation = kinds.count("PUNCTUATION") / total

@@ -1,4 +1,4 @@
-"""Resolves names of character sets and decodes those that Python reads otherwise than mail."""
+"""Resolves names of character sets and decodes those for which Python's codecs do not suit mail."""
 
 import codecs
 from functools import cache
@@ -63,7 +63,7 @@ def charset_in_source(page: bytes) -> str:
     """Returns the character set that HTML, XML or CSS declares at its start; empty without one."""
     declaration = CHARSET_DECLARATION.search(page[:MAX_SNIFFED_BYTES])
     name = next((group for group in declaration.groups() if group), b"") if declaration else b""
-    # A name that was readable as ASCII is not in a set of two bytes a letter.
+    # A page whose declaration could be read as ASCII is in no set of two or four bytes a letter.
     return "" if name.lower().startswith((b"utf-16", b"utf-32")) else name.decode("ascii")
 
 

@@ -1,6 +1,6 @@
-"""Composes the mail of a reply: it threads, starts no mail loop and quotes nobody.
+"""Composes the mail of a reply: it stays in its thread, starts no mail loop and quotes nobody.
 
-It has a plain text and, for programs that show it, the same words as HTML.
+It has a plain text part and, for programs that show it, an HTML part with the same words.
 """
 
 from base64 import b64encode
@@ -35,8 +35,8 @@ class StrictHeaders(EmailPolicy):
     """The standard library's SMTP policy, except for headers that it writes wrongly.
 
     It turns a Message-ID that does not fit into a line into RFC 2047 encoded words, in which no
-    mail program finds the thread; and of a long subject it makes words that are too long or lose a
-    space between two of them.
+    mail program finds the thread. It encodes a long subject into words that are too long, or that
+    lose a space between two of them.
     """
 
     @override
@@ -103,7 +103,7 @@ class Composer:
         mail[MARK_HEADER] = make_mark(self.key, message_id)
         mail.set_content(text, cte="quoted-printable")
         written = html_of(text, language=language, links=self.links, footnote=automatic)
-        # A text that HTML cannot repeat word for word goes out alone.
+        # A text that HTML cannot repeat word for word is sent as plain text only.
         if not object_to_html(written, text, self.links):
             _add_html(mail, written, boundary=message_id[3:35])
         return Reply(recipient=stored.sender, message_id=message_id, body=mail.as_bytes())
@@ -124,21 +124,23 @@ def _recipient_address(sender: str) -> str:
 
 
 def _valid_ids(header: str) -> list[str]:
-    """Returns the ids of a stored header that RFC 5322 allows; no other goes out."""
+    """Returns the ids of a stored header that RFC 5322 allows; no other is sent."""
     return [each for each in header.split() if is_valid_id(each)]
 
 
 def _shorten_references(earlier: list[str], parent: list[str]) -> list[str]:
-    """Returns the ids of a thread up to the mail that is answered: the first and the latest
-    ones.
+    """Returns the ids for References, which end with the mail that is answered.
+
+    Of more than MAX_REFERENCES ids, the first and the latest are kept.
     """
     named = list(dict.fromkeys(each for each in earlier if each not in parent)) + parent
     return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
 
 
 def _encoded_words(value: str) -> Iterator[str]:
-    """Yields RFC 2047 words of whole characters, cut where no space stands: readers lose it
-    there.
+    """Yields RFC 2047 encoded words of whole characters.
+
+    None is cut beside a space, because mail programs lose a space there.
     """
     chunk = ""
     for char in value:

@@ -24,9 +24,9 @@ MAX_ENCODED_CHARACTERS = 20_000
 ENCODED_WORD = re2.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
 # A soft line break to which a relay added spaces, which the standard decoder does not expect.
 SPACED_SOFT_BREAK = re2.compile(rb"=[ \t]+\r?\n")
-# With a larger share of replaced characters the declared character set was wrong.
+# With a larger share of replaced characters the declared character set counts as wrong.
 MAX_REPLACED_SHARE = 0.02
-# What UTF-8 looks like that was taken for Latin or Cyrillic and encoded once more.
+# Matches UTF-8 that was mistaken for a Latin or Cyrillic character set and encoded once more.
 DOUBLE_ENCODED = re2.compile(
     r"[\x{c2}-\x{f4}][\x{80}-\x{bf}\x{152}\x{153}\x{160}\x{161}\x{178}\x{17d}\x{17e}\x{192}\x{2c6}\x{2dc}"
     r"\x{2013}-\x{203a}\x{20ac}\x{2122}]|[РС][\x{80}-\x{bf}Ђ-Џђ-џ‚-›€™Ґґ]"
@@ -35,7 +35,7 @@ DOUBLE_ENCODED = re2.compile(
 LOST_LETTERS = re2.compile(r"\x{fffd}|锟斤拷|ï¿½|[ÃÂ][\x{80}-\x{bf}]|â€|Ã[ƒ‚„†‡œŸšžŠŽ]")
 # The largest share of lost letters in a text that is still decided on automatically.
 MAX_LOST_SHARE = 0.003
-# So many letters of valid UTF-8 are not there by chance.
+# A text with at least so many letters beyond ASCII is not valid UTF-8 by chance.
 MIN_UTF8_LETTERS = 3
 # The tails of ISO-2022-JP escapes, which some gateways leave when they take the escapes out.
 STRIPPED_ESCAPES = re2.compile(rb"(\$[B@])((?:[!-~][!-~])+?)(\([BJ])")
@@ -57,9 +57,9 @@ def decode_text(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> s
     """Returns the text of a part.
 
     `charset` is what the part's header declares, `hints` what other places name (the page itself,
-    the subject). A character set that gives no plausible text is not believed, and the bytes
-    decide. Where they are open to doubt, each byte beyond ASCII becomes U+FFFD, which `is_garbled`
-    finds.
+    the subject). A character set that gives no plausible text is not believed, and one is guessed
+    from the bytes. Where no guess is safe, each byte beyond ASCII becomes U+FFFD, which
+    `is_garbled` finds.
     """
     if content.isascii():
         return replace_surrogates(_decode_seven_bit(content, charset))
@@ -78,7 +78,7 @@ def is_garbled(text: str) -> bool:
 
 
 def repair_double_encoding(text: str) -> str:
-    """Returns `text` with UTF-8 that was encoded twice read right.
+    """Returns `text` with UTF-8 that was encoded twice decoded correctly.
 
     A line is repaired only where all of it can be.
     """
@@ -103,7 +103,10 @@ def _repair_line(line: str) -> str:
 
 
 def _remove_one_encoding(line: str, name: str) -> str:
-    """Returns the line with one encoding less; empty where a letter does not fit."""
+    """Returns the line with its UTF-8 decoded once more; empty where a letter does not fit.
+
+    `name` is the character set for which the UTF-8 was mistaken.
+    """
     try:
         return decode_strictly(line.encode(name), "utf-8") or ""
     except UnicodeError:
@@ -133,7 +136,10 @@ def _decode_seven_bit(content: bytes, charset: str) -> str:
 
 
 def _choose_charset(content: bytes, declared: Sequence[str]) -> str:
-    """Returns the set of `content`, from a mark, a declaration or the bytes; empty for none."""
+    """Returns the character set of `content`; empty where none is found.
+
+    It comes from a byte order mark, a declaration or the bytes themselves.
+    """
     if mark := charset_of_byte_order_mark(content):
         return mark
     names = [name for charset in declared if (name := python_codec(charset))]
@@ -166,7 +172,7 @@ def _has_zeros(content: bytes) -> bool:
 
 
 def _decode_line_by_line(content: bytes, charset: str) -> str:
-    """Decodes a body that two programs wrote, or one with a few broken letters."""
+    """Decodes a body whose lines are in two character sets, or one with a few broken letters."""
     name = python_codec(charset) or "utf-8"
     text = decode_iso_2022_jp(content) if name == JAPANESE else content.decode(name, "replace")
     if text.count("\ufffd") <= MAX_REPLACED_SHARE * len(text) and is_plausible(

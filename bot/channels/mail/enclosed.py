@@ -62,7 +62,7 @@ class Attachment:
 
 
 def is_attached(part: MimePart) -> bool:
-    """Is the part a file for a person rather than text of the mail itself?"""
+    """Is the part an attached file rather than inline text of the mail?"""
     if part.children or part.content_type.startswith("multipart/"):
         return False
     named = bool(part.filename) or part.disposition == "attachment"
@@ -70,7 +70,9 @@ def is_attached(part: MimePart) -> bool:
 
 
 def describe_attachment(part: MimePart) -> Attachment:
-    """Returns the record of an attached part; a mail without a file name goes by its subject."""
+    """Returns the Attachment for a part; an attached mail without a file name is named by its
+    subject.
+    """
     name = part.filename
     if not name and part.content_type in MESSAGE_TYPES:
         head = parse_headers(split_head(part.content()[:MAX_HEAD_BYTES])[0])[0]
@@ -104,9 +106,10 @@ def _enclosed_text(part: MimePart) -> str:
 
 
 def is_forward(subject: str, below: str, *, answers: bool) -> bool:
-    """Is the mail below somebody else's that is forwarded, and not the history of this thread?
+    """Is `below` a forwarded mail of somebody else rather than the quoted history of this thread?
 
-    It is when its mark or the subject says so, or when this mail is no answer to any.
+    It is when its first lines or the subject say that it is forwarded, or when this mail does not
+    answer another one (`answers`).
     """
     return bool(below) and (
         opens_forward(below) or bool(PASSED_ON.match(" ".join(subject.split()))) or not answers

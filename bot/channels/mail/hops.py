@@ -1,8 +1,8 @@
 """Reads the trace of a mail: which Received headers tell of hops within our own receiving system.
 
-Each server writes its Received header on top of what it was given. The border is the first one,
-from the top, that tells of a client outside: whatever stands above it our own servers have written,
-and whatever the sender wrote stands below it.
+Each server adds its Received header above the headers that it was given. The border is the first
+one, from the top, that names a client outside: our own servers wrote every header above it, and
+whatever the sender wrote stands below it.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ QUOTED = re2.compile(r'"(?:[^"\\]|\\.)*"')
 COMMENT = re2.compile(r"\([^()]*\)")
 LAST_BY = re2.compile(r"(?is)^(.*)\bby\b")
 BRACKETED_ADDRESS = re2.compile(r"(?i)\[(?:ipv6:)?([0-9a-f.:]+)\]")
-# What an address without brackets may be a part of: such a one is a word of its own.
+# Matches a word of the header; an address without brackets counts only as a whole word.
 BARE_WORD = re2.compile(r"[\pL\pN.:_-]+")
 # The name that the server itself looked up for its client, before the address of the client.
 RESOLVED_NAME = re2.compile(r"\(\s*([\pL\pN._-]+?)\.?\s+\[")
@@ -86,7 +86,8 @@ def _protocol(received: str) -> str:
 def _blank_free_text(received: str) -> str:
     """Returns the header with spaces in the place of quoted strings and comments.
 
-    In both stands what the client chose. Quoted strings go first, as they may hold parentheses.
+    The client chooses what stands in both. Quoted strings are replaced first, as they may hold
+    parentheses.
     """
     text = str(QUOTED.sub(_blank, received))
     for _ in range(MAX_COMMENT_DEPTH):

@@ -1,7 +1,7 @@
 """Extracts the text that a person sees from HTML, and notes whether some of it was hidden.
 
-Text that is in the mail but not on the screen is how instructions are smuggled to a reader that is
-a program.
+Text that is in the mail but not on the screen can smuggle instructions to a program that reads the
+mail.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_STEPS = 40_000
 MAX_SELECTORS = 30
 # Elements that may be open at once: the parser's time grows with the square of their number.
 MAX_OPEN_ELEMENTS = 500
-# Signs of a tag that one source may have before it is parsed at all.
+# The most "<" characters of a source; one with more is not parsed at all.
 MAX_TAGS = 60_000
 TAG = re2.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 SELF_CLOSED_TAGS = frozenset(
@@ -114,7 +114,7 @@ BLOCK_TAGS = frozenset(
     ]
 )
 CELL_TAGS = frozenset({"td", "th"})
-# These two stand around what is quoted, until there are lines to mark.
+# Put around quoted text until the text is split into lines, which are then marked with ">".
 QUOTE_START, QUOTE_END = "\x02", "\x03"
 CONTROL_CHARACTERS = {2: None, 3: None, 0: None}
 QUOTE_CLASSES = frozenset({"gmail_quote", "gmail_quote_container", "yahoo_quoted"})
@@ -202,8 +202,9 @@ def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[
 def _following_node(
     node: LexborNode, root: LexborNode, pieces: list[str], *, descend: bool
 ) -> LexborNode | None:
-    """Returns the node that follows in the page; adds the marks of the elements that end before
-    it.
+    """Returns the node that follows in the page; None at its end.
+
+    Adds to `pieces` what stands for the ends of the elements that end before that node.
     """
     if descend and (child := node.child) is not None:
         return child
@@ -250,7 +251,7 @@ def _is_hidden(node: LexborNode) -> bool:
 def _hidden_by_sheet(tree: LexborHTMLParser) -> set[int]:
     """Returns the ids of nodes that style sheets hide on every screen.
 
-    Rules for some screens only do not count.
+    Rules within @-rules, as for some screens only, do not count.
     """
     sheet = "\n".join(node.text(deep=True) for node in tree.css("style"))
     rules = STYLE_RULE.findall(AT_RULE.sub("", COMMENT.sub("", sheet)))

@@ -1,8 +1,9 @@
-"""Reads the incident mailbox over IMAP; the folder holds what the journal does not have yet.
+"""Reads the incident mailbox over IMAP; its folder holds the mails that the journal does not have.
 
-SEARCH gives the work list and IDLE is only a hint. A mail is read with PEEK, committed elsewhere,
-and then moved, so that a crash at any point leaves it in the folder or in the journal, never in
-neither. Each fault ends the connection, and the next pass makes a new one.
+SEARCH lists the mails to read, and IDLE only tells when to look. A mail is read with PEEK, stored
+in the journal by the caller, and then moved, so that a crash at any point leaves it in the folder
+or in the journal, never in neither. Each fault ends the connection, and the next pass opens a new
+one.
 """
 
 import logging
@@ -22,7 +23,8 @@ from bot.ports import KeptMail, Mail, MailFolder
 from bot.settings import MailboxAccess
 
 log = logging.getLogger(__name__)
-# A connection that a firewall dropped shows no error in IDLE; so it is left and probed this often.
+# A connection that a firewall dropped shows no error in IDLE, so IDLE is ended after this time and
+# the connection is probed.
 IDLE_SECONDS = 240.0
 # A larger mail is not read whole: only its beginning is, which is held for a person.
 MAX_MAIL_BYTES = 25 * 1024 * 1024
@@ -49,7 +51,7 @@ class ImapMailbox:
 
     def __init__(self, access: MailboxAccess) -> None:
         self.access = access
-        self.backlog = 0  # mails that the last look found and that were not given out yet
+        self.backlog = 0  # mails that the last search found and that were not yielded yet
         self._client: IMAPClient | None = None
         self._validity = 0
         self._waker, self._signal = os.pipe()
@@ -70,12 +72,12 @@ class ImapMailbox:
                 yield Mail(ref=ref, raw=raw, is_cut=size > MAX_MAIL_BYTES)
 
     def settle(self, ref: str, place: MailFolder) -> None:
-        """Moves a mail to its folder; one that is not there any more was moved before."""
+        """Moves a mail to its folder; does nothing if it was moved before."""
         validity, uid = _parse_reference(ref)
         with _mailbox_faults(self):
             client = self._connected()
             if validity != self._validity:
-                return  # the folder was made anew: the mail shows again and is known by its key
+                return  # the folder was recreated: the mail is listed again and known by its key
             self._move(client, uid, place.value)
 
     def wait(self, seconds: float) -> None:
@@ -112,7 +114,7 @@ class ImapMailbox:
     def share_used(self) -> float | None:
         """Returns the share of the mailbox's quota that is used; None where the server names none.
 
-        RFC 9208; of several bounds, the one that is reached first.
+        Of several limits (RFC 9208), the one that is nearest to being reached counts.
         """
         with _mailbox_faults(self):
             client = self._connected()
@@ -153,7 +155,7 @@ class ImapMailbox:
         return servers
 
     def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
-        """Yields the mails that the server finds by a name and of which `holds` is true."""
+        """Yields the mails that the server finds by one of `names`, if `holds` is true for them."""
         for folder in self._folders():
             kept = self._kept(folder, [["TEXT", name] for name in names])
             yield from (mail for mail in kept if holds(mail.raw))
@@ -183,7 +185,10 @@ class ImapMailbox:
             self._select(client)
 
     def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
-        """Deletes mails that came to these folders before the day of `before`."""
+        """Deletes at most `limit` mails that came to these folders before the day of `before`.
+
+        Returns how many were deleted.
+        """
         deleted = 0
         with _mailbox_faults(self):
             client = self._connected()
@@ -241,9 +246,9 @@ class ImapMailbox:
         self._validity = int(chosen[b"UIDVALIDITY"])
 
     def _read(self, uid: int) -> tuple[int, bytes | None]:
-        """Returns the size of the mail and its bytes as they lie there.
+        """Returns the size of the mail and its bytes as they are stored on the server.
 
-        Of one that is too large it is the beginning alone; None for one that is gone.
+        Of a mail that is too large only the beginning is returned; None for one that is gone.
         """
         client = self._connected()
         size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
@@ -266,7 +271,7 @@ class ImapMailbox:
             return
         if not client.search([["UID", str(uid)]]):
             return
-        # A crash in between leaves a copy here: its key is known, and it is moved again.
+        # A crash after the copy leaves the mail here too: its key is known, and it is moved again.
         client.copy([uid], folder)
         _expunge(client, [uid])
 

@@ -45,9 +45,7 @@ FINAL_VERDICTS = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """A mail that was parsed, judged by the rules and masked: as far as the desk will ever keep
-    it.
-    """
+    """A mail after parsing, rules and redaction; its properties are what the desk stores of it."""
 
     mail: ParsedMail
     ruling: Ruling
@@ -59,9 +57,10 @@ class Read:
 
     @property
     def stored_key(self) -> str:
-        """The key by which the journal knows the mail again.
+        """The key by which the journal recognizes a second delivery of the mail.
 
-        A copy of somebody's mail under a false name must not make theirs a duplicate.
+        The key of a mail whose sender is not believed names its proof, so that a forged copy of
+        somebody's mail does not make the genuine one a duplicate.
         """
         return self.mail.key if self.proof.believed else f"{self.proof}:{self.mail.key}"
 
@@ -69,8 +68,8 @@ class Read:
     def reply_subject(self) -> str:
         """The subject with which a reply goes back; empty where the desk's own is to be used.
 
-        What somebody wrote under a false name must not go out from our address, and what asks for a
-        secret must go to nobody.
+        The subject of a sender who is not authenticated is not sent from our address, and a subject
+        that holds or asks for a secret is sent to nobody.
         """
         kept = reply_subject(self.subject) if self.proof.authenticated else ""
         return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
@@ -83,14 +82,14 @@ class Read:
 
     @property
     def shown(self) -> str:
-        """What the person passes on of others, masked; empty where that is read as the text."""
+        """The mails of others that the person passes on, masked; empty where they are the text."""
         is_text = self.mail.only_shows and not is_suspicious(self.mail)
         return "" if is_text else redact(self.mail.shown).text
 
     @property
     def attachments(self) -> str:
         """A line for each file that came along: its name, type and size, masked."""
-        # Masked without its ending, which would hide from the redactor where a word ends.
+        # The name is masked without its extension, since the redactor sees no word end before that.
         lines = (
             f"{redact(each.stem).text}{each.ending} ({each.description})"
             for each in self.mail.attachments[:MAX_ATTACHMENTS]
@@ -115,7 +114,8 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bo
     """Parses a mail in the sandbox, applies the rules and masks the text; never raises on any
     bytes.
 
-    One of which `raw` is the beginning alone is held for a person, who reads that.
+    `is_cut` says that `raw` is only the beginning of a mail that is too large; such a mail is held
+    for a person, who reads that beginning.
     """
     mail = parser.parse(raw)
     if is_cut and not mail.fault:
@@ -130,9 +130,10 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bo
 
 
 def _unread_text(mail: ParsedMail, read_text: str) -> str:
-    """Returns what the person wrote and nobody reads as a question: below the mark of a signature.
+    """Returns what the person wrote outside of `read_text`, such as text below a signature mark.
 
-    Of a mail that is passed on without a word, the signature is that of another person.
+    The result is empty for a mail that is passed on without a word of the person's own, since its
+    signature is that of another person.
     """
     if mail.only_shows:
         return ""
@@ -143,8 +144,8 @@ def question_text(mail: ParsedMail) -> str:
     """Returns what the person wrote: their own text, or a question in the subject where that is
     empty.
 
-    The result is empty when they sent back nothing but our own reply, or only show us a suspicious
-    mail.
+    The result is empty when they sent back nothing but our own reply, or only passed on a
+    suspicious mail.
     """
     if mail.only_shows and is_suspicious(mail):
         return ""
@@ -166,8 +167,8 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
     """Returns what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
     place.
 
-    Its thread begins with the first mail that References names, else In-Reply-To, in whatever order
-    the headers stand; a mail that names none begins a thread.
+    Its thread is named by the first id in References, else in In-Reply-To, in whatever order these
+    headers stand; a mail that names no id begins a thread of its own.
     """
     mail = reading.mail
 
@@ -212,7 +213,9 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
 
 
 def _without_secrets(masked_ids: Sequence[str]) -> str:
-    """Returns the ids that a reply may name; one that held a secret goes out to nobody."""
+    """Returns the ids that a reply may name, separated by spaces; those that held a secret are left
+    out.
+    """
     return " ".join(each for each in masked_ids if not is_masked(each))
 
 

@@ -1,4 +1,4 @@
-"""Runs the local mailbox: an SMTP server that stores before it says 250, and Maildirs.
+"""Runs the local mailbox: Maildirs, and an SMTP server that stores a mail before it answers 250.
 
 `mail/new` holds what was accepted and not yet taken; `mail/Processed`, `Held`, `Dropped` and
 `Failed` keep the raw mails; `mail/sent` holds the replies. A raw mail never leaves these folders,
@@ -59,9 +59,9 @@ class Folder:
             close_folder(path / name)
 
     def add(self, raw: bytes, name: str = "") -> Path:
-        """Stores `raw` and returns its path; it then survives a crash.
+        """Stores `raw` so that it survives a crash, and returns its path.
 
-        The same name is stored once.
+        A mail that is stored again under the same name replaces the first in `new`.
         """
         self.serial += 1
         unique = f"{os.times().elapsed:.6f}.{os.getpid()}_{self.serial}.{os.urandom(4).hex()}"
@@ -104,7 +104,7 @@ class LocalMailbox:
     def __init__(self, root: Path) -> None:
         self.new = Folder(root / "new")
         self.root = root
-        self.backlog = 0  # mails that the last look found and that were not given out yet
+        self.backlog = 0  # mails that the last search found and that were not yielded yet
         self._arrived = threading.Event()
         for place in MailFolder:
             Folder(root / place)
@@ -120,7 +120,7 @@ class LocalMailbox:
     def settle(self, ref: str, place: MailFolder) -> None:
         """Moves a mail to its folder.
 
-        The move is not synced: a mail that comes back is known by its key.
+        The move is not synced: a mail that is back after a crash is recognized by its key.
         """
         target = self.root / place / "cur" / f"{ref}:2,S"
         with suppress(FileNotFoundError):
@@ -196,10 +196,10 @@ class BoundedController(Controller):
 
 
 class LocalSmtpServer:
-    """The SMTP server on loopback: it stores each mail, then says 250.
+    """The SMTP server on loopback, which stores each mail and then answers 250.
 
-    What keeps it from that is an outage: the client is asked to come again, and `list_faults` and
-    one line a minute in the log say what is wrong.
+    Where it cannot store a mail, it asks the client to try again later; `list_faults` and one line
+    a minute in the log say what is wrong.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class LocalSmtpServer:
 
     def start(self) -> None:
         """Begins to accept mails; MissingError when the port is taken."""
-        # The library says a line for each odd command of each client; what matters is said here.
+        # The library logs a line for each odd command of each client; what matters is logged here.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         controller = BoundedController(self, self.gate, port=self.port)
         controller.loop.set_exception_handler(self._record_loop_error)
@@ -308,7 +308,7 @@ class LocalSmtpServer:
         self.outages.record_failure(DISMISSING, ConnectionRefusedError(), expected=True)
 
     def _record_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Records what asyncio would log a line of, such as no more open files, each time."""
+        """Records an error of the loop, such as too many open files; asyncio would log each one."""
         error = context.get("exception")
         if not isinstance(error, ConnectionError):  # a client has left, which is no fault
             self.outages.record_failure(
@@ -324,7 +324,7 @@ def _check_free(port: int) -> None:
 
 
 class MaildirOut:
-    """Hands a reply over by storing it under its Message-ID, so once; the local twin of SMTP."""
+    """Delivers a reply locally, in place of SMTP, by storing it once under its Message-ID."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder

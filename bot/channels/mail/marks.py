@@ -1,9 +1,10 @@
-"""Makes and finds what the desk's own mails carry: their Message-IDs, and a mark beside each.
+"""Makes and finds the Message-IDs of the desk's own mails, and the mark that each mail carries.
 
-A Message-ID becomes known to everybody who gets a mail of the thread, for replies name it. The mark
-stands in a header of its own, which no reply repeats: who carries it back has had our mail itself
-in hand, as a mail server that returns its headers does, or our own copy. Both are made with the key
-of the installation, so that nobody else can make them.
+A Message-ID becomes known to everybody who gets a mail of the thread, since replies name it. The
+mark stands in a header of its own, which no reply repeats. A mail that carries a mark is therefore
+our own copy, or comes from somebody who received our mail itself, such as a mail server that
+returns its headers. Both are made with the key of the installation, so that nobody else can make
+them.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ import re2
 MARK_HEADER = "X-Incident-Desk"
 OWN_ID = re2.compile(rb"<r\.[0-9a-f]{32}@[^<>\s@]{1,255}>")
 MARK = re2.compile(rb"(?i)X-Incident-Desk:\s+([0-9a-f]{32})\b")
-# Of one mail; a report returns one mail of ours, a digest of them some more.
+# The most ids, and the most marks, that are read from one mail. A delivery report returns one mail
+# of ours, a digest of reports some more.
 MAX_FOUND = 100
 
 

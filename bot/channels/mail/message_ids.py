@@ -1,7 +1,7 @@
-"""Reads Message-IDs: which mails a mail names, and which ids may stand in a header of a reply.
+"""Reads Message-IDs: which mails a mail refers to, and which ids a reply may carry in its headers.
 
-The two need different readings. Whoever looks an id up wants every form that a mail program may
-have given it; what leaves must be an id by RFC 5322, for a strict reader refuses anything else.
+The two need different parsing. A lookup must find an id in every form that a mail program may have
+given it. An id that is sent must be valid by RFC 5322, since a strict reader refuses anything else.
 """
 
 import hashlib
@@ -46,9 +46,9 @@ def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Returns the ids of some headers that may leave as they are; bare ids get brackets.
+    """Returns the ids of some headers that may be sent as they are; bare ids get brackets.
 
-    An id with white space is none, nor is what is left of it.
+    An id with white space inside is left out; no part of it is taken for an id.
     """
     text = _joined_values(values)
     candidates = [f"<{each.strip()}>" for each in BRACKETED.findall(text)]
@@ -58,7 +58,7 @@ def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_message_id(value: str) -> str:
-    """Returns the one id of a Message-ID header if it may leave; else an empty text."""
+    """Returns the one id of a Message-ID header if it may be sent; else an empty text."""
     text = _joined_values([value])
     ids = find_valid_ids([text])
     alone = "<" in text or len(text.split()) == 1
@@ -93,12 +93,12 @@ def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def redact_address(address: str) -> Redaction:
-    """Returns what is masked in the address of a sender, which is asked several times of a mail."""
+    """Returns the redacted address of a sender; cached, as each mail asks for it several times."""
     return redact(address)
 
 
 def mask_secret_in_address(address: str, key: bytes) -> str:
-    """Returns an address, or a hash of it where it holds a secret: to tell senders apart."""
+    """Returns the address, or a keyed hash of it where it holds a secret, to tell senders apart."""
     return _hashed(address, key) if redact_address(address).spans else address
 
 
@@ -118,7 +118,7 @@ def first_id_of_thread(references: Sequence[str], replied: Sequence[str]) -> str
 
 
 def _joined_values(values: Iterable[str]) -> str:
-    """Returns the values as one text, as they stood before a mail program encoded them."""
+    """Returns the values as one text, with RFC 2047 encoded words, &lt; and &gt; decoded."""
     text = " ".join(values)
     if "=?" in text:
         text = decode_encoded_words(text)

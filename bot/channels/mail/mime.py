@@ -1,8 +1,7 @@
 """Parses the bytes of a mail into a tree of MIME parts, in linear time and within limits.
 
 The standard library's feed parser is not used: 100,000 parts or 10 million empty lines hold it for
-minutes, and it recurses. Here every byte is looked at once a level, and there are at most 20
-levels.
+minutes, and it recurses. Here every byte is read once per level, and there are at most 20 levels.
 """
 
 import re
@@ -31,12 +30,14 @@ MAX_HEADER_LINES = 10_000
 MAX_DELIMITER_LINES = 5000
 # The standard parameter parser is quadratic in the length of a value.
 MAX_PARAMETER_CHARACTERS = 4000
-# Bytes, not user text in the sense of a pattern that backtracks: one literal choice at each place.
+# The standard `re` is safe here: these patterns have one literal choice at each place, so that they
+# do not backtrack.
 BLANK_LINE = re.compile(rb"\n\r*\n")
 CHARSET = re.compile(rb"(?i)charset\s*=\s*\"?([\w.:=-]{2,40})")
 HEADER_NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 
-# Headers that people read, so that the right letters matter; and how many of them at most.
+# Headers that people read, whose character set is therefore determined with care; and the most
+# headers of a mail for which that is done.
 DECODED_HEADERS, MAX_DECODED_HEADERS = (
     frozenset({b"subject", b"from", b"reply-to", b"content-disposition"}),
     10,
@@ -46,7 +47,7 @@ Header = tuple[str, str]  # a name in lower case and the value as text
 
 
 class LimitError(ValueError):
-    """A mail is larger, deeper or more divided than what is read; it ends as a mail's `fault`."""
+    """A mail exceeds a limit of size, nesting or number of parts; this becomes its `fault`."""
 
 
 class Flow(Enum):
@@ -93,7 +94,11 @@ class ParsingBudget:
 
 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
-    """Splits a part at its first empty line; what comes before a first header is not kept."""
+    """Returns head and body of a part, split at its first empty line, without leading line ends.
+
+    A head of more than MAX_HEAD_BYTES is cut just above that, which tells the caller that it is too
+    large.
+    """
     raw = raw.lstrip(b"\r\n")
     blank_line = BLANK_LINE.search(raw, 0, MAX_HEAD_BYTES + 4)
     if blank_line is None:
@@ -104,15 +109,17 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
 def split_header_lines(head: bytes) -> list[bytes]:
     """Splits headers into lines, each without its end; a line ends at a line feed alone.
 
-    A mail server sees no end in a carriage return by itself. Who took it for one would read another
-    From than the server that authenticated the sender.
+    A mail server does not take a lone carriage return for a line end. A parser that did could read
+    another From than the server that authenticated the sender.
     """
     lines = head.removesuffix(b"\n").split(b"\n") if head else []
     return [line.rstrip(b"\r") for line in lines]
 
 
 def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
-    """Returns the unfolded headers, names in lower case, and the lines from the first other one."""
+    """Returns the unfolded headers, names in lower case, and the rest from the first line that is
+    none.
+    """
     headers: list[tuple[bytes, list[bytes]]] = []
     lines = split_header_lines(head[:MAX_HEAD_BYTES])[:MAX_HEADER_LINES]
     for place, line in enumerate(lines):

@@ -1,4 +1,6 @@
-"""Parses the bytes of a mail into a ParsedMail; never raises: a fault is in its `fault`.
+"""Parses the bytes of a mail into a ParsedMail.
+
+Parsing never raises: why a mail cannot be read stands in the `fault` of the result.
 
 The work is done by mime (MIME tree and limits), decode (bytes to text), bodies, html, addresses,
 visible_reply (the person's own words) and enclosed (what they pass on).
@@ -33,7 +35,7 @@ from bot.channels.mail.mime import (
 from bot.channels.mail.visible_reply import split_reply
 from bot.text.own_words import OwnWords
 
-# Bytes of a mail that is parsed.
+# Bytes of the largest mail that is parsed.
 MAX_MAIL_BYTES = 10 * 1024 * 1024
 # Addresses in From and in the headers of recipients together; more of them are a fault.
 MAX_ADDRESSES = 50
@@ -51,7 +53,7 @@ ADDRESSEE_HEADERS = (
 )
 
 
-# Recognizes no reply as ours.
+# The default of `own`: recognizes no text as a reply of ours.
 NO_OWN_WORDS = OwnWords()
 
 
@@ -59,9 +61,10 @@ NO_OWN_WORDS = OwnWords()
 class ParsedMail:
     """A mail as the rules and the responder see it.
 
-    `text` is all that a mail program would show, `visible` what the person wrote of it: without
-    history, signature and our own reply. `signature` is what was taken for one. `shown` is what
-    they pass on of others. `key` tells two deliveries of one mail from two mails. `return_path` is
+    `text` is all that a mail program would show. `visible` is the part of it that the person wrote:
+    without quoted history, signature and our own reply. `signature` is the text that was taken for
+    a signature. `shown` is the text of other people's mails that the person forwarded or attached.
+    `key` is the same for two deliveries of one mail and differs between two mails. `return_path` is
     None where no server noted one.
     """
 
@@ -75,18 +78,20 @@ class ParsedMail:
     visible: str = ""
     signature: str = ""
     shown: str = ""
-    quotes_us: bool = False  # a reply of ours stood in the text
-    # `visible` is the forwarded mail: there is no word of the person's own.
+    quotes_us: bool = False  # the text quotes a reply of ours
+    # The person added no words of their own, so `visible` is the forwarded mail.
     only_shows: bool = False
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
     content_types: tuple[str, ...] = ()
     hidden: bool = False
-    garbled: bool = False  # letters of the text or the subject are lost: nobody may decide on them
+    garbled: bool = False  # letters of the text or subject are lost: nothing is decided on the rest
     fault: str = ""
     key: str = ""
-    own_ids: tuple[str, ...] = ()  # of the form of our Message-IDs, anywhere in the mail
-    marks: frozenset[str] = frozenset()  # of our mails, in its headers or in returned ones
+    # Ids of the form of our Message-IDs, found anywhere in the mail.
+    own_ids: tuple[str, ...] = ()
+    # Marks of our mails (see marks.py) in the headers of this mail or of a mail that it returns.
+    marks: frozenset[str] = frozenset()
 
     def values(self, name: str) -> tuple[str, ...]:
         """Returns all values of a header, in order."""
@@ -124,7 +129,11 @@ def _parse_tree(raw: bytes) -> MimePart:
 
 
 def dedupe_key(raw: bytes) -> str:
-    """Returns a hash that two deliveries of one mail share and a forged Message-ID does not."""
+    """Returns the hash by which a second delivery of a mail is recognized.
+
+    The body and, beside a Message-ID, the sender are part of it, so that another mail with a copied
+    Message-ID has another hash.
+    """
     head, body = split_head(raw)
     if len(head) > MAX_HEAD_BYTES:
         return hashlib.sha256(raw).hexdigest()
@@ -175,7 +184,7 @@ def _build_mail(
 
 
 def _without_transport(head: bytes) -> bytes:
-    """Returns the header lines that a second delivery would repeat."""
+    """Returns the header lines without TRANSPORT_HEADERS, which differ between deliveries."""
     kept: list[bytes] = []
     keeps = True
     for line in split_header_lines(head):

@@ -1,8 +1,8 @@
-"""Compiles the word patterns of the tables of programs' mail, and splits texts into sentences.
+"""Compiles the patterns that recognize mail written by programs, and splits texts into sentences.
 
-The tables are bot/data/mail_programs.yaml and mail_statements.yaml; the syntax stands at the head
-of the first. A text is brought into one form first: no case, no accents, and a space on either side
-of each word, so that a pattern knows where words begin.
+The patterns are in bot/data/mail_programs.yaml and mail_statements.yaml; the head of the first
+explains their syntax. A text is normalized before matching: without case and accents, and with a
+space on either side of each word, so that a pattern can tell where a word begins.
 """
 
 import unicodedata
@@ -21,7 +21,8 @@ MAX_TEXT_CHARACTERS = 6000
 MAX_SENTENCES = 150
 # Characters of a sentence in which patterns are looked for.
 MAX_SENTENCE_CHARACTERS = 400
-# A pattern's word of at most so many letters matches whole words only.
+# The last word of a pattern matches longer words that begin with it, unless it has at most this
+# many letters: then it matches whole words only.
 MAX_WHOLE_WORD = 3
 ADDRESS = re2.compile(r"[^\s<>()\[\],;:\"|@]+@[^\s<>()\[\],;:\"|@/]+\.[^\s<>()\[\],;:\"|@/]+")
 # Stands for an address in a text, and for "@" in a pattern.
@@ -30,7 +31,7 @@ LINK = re2.compile(r"(?i)\b(?:https?://|www\.)[^\s<>]+")
 # Matches the dot of "5. December", which ends no sentence.
 DATE_DOT = re2.compile(r"(\d)\.([ \t]+)(?:\b|$)")
 NON_WORD = re2.compile(r"[^\pL\pN\pM]+")
-# Scripts that put no space between words, or write particles on to them.
+# Scripts that put no spaces between words, or attach particles to them.
 UNSPACED = re2.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Devanagari}\p{Arabic}\p{Hebrew}]"
 )
@@ -85,8 +86,9 @@ def split_sentences(text: str) -> list[MailSentence]:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
-    """Yields each paragraph or list item as one line, and whether it is an item; quotes are left
-    out.
+    """Yields each paragraph or list item as one line, and whether it is a list item.
+
+    Quoted lines are left out.
     """
     lines: list[str] = []
     listed = False
@@ -105,14 +107,15 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
 
 @cache
 def pattern_table() -> dict[str, dict[object, list[str]] | list[str]]:
-    """Returns both files as one table, as they are written."""
+    """Returns the contents of both TABLES as one mapping, with patterns not yet compiled."""
     return {key: value for name in TABLES for key, value in read_yaml(name).items()}
 
 
 @cache
 def compile_patterns(name: str, row: object = None) -> "re2._Regexp[str] | None":
-    """Returns all patterns of a name, or of one of its rows, as one expression; None without
-    any.
+    """Returns one expression that matches any pattern listed under `name`; None without any.
+
+    `row` is the key of a list of patterns where `name` stands for a mapping.
     """
     value = pattern_table()[name]
     lines = value.get(row, []) if isinstance(value, dict) else value
@@ -145,9 +148,10 @@ def _pattern_expression(pattern: str) -> str:
 
 
 def _place_expression(word: str, *, after: bool) -> str:
-    """Returns the expression of one word of a pattern, a choice of words parted by "|".
+    """Returns the expression for one word of a pattern, or for alternatives separated by "|".
 
-    With `after`, an ending of the word before may stand between the two.
+    With `after`, the word follows another one; in a script without spaces, an ending of that word
+    may then stand between the two.
     """
     expressions = [_choice_expression(choice) for choice in word.split("|")]
     between = "[^ ]* *" if after and UNSPACED.search(word) else ""

@@ -31,13 +31,13 @@ from bot.channels.mail.phrasing import (
 )
 from bot.channels.mail.rule_words import has_local_part_in, is_reply, strip_subject_prefixes
 
-# A mail of this weight is a program's where nobody asks anything.
+# A mail of this weight counts as written by a program if nobody asks anything in it.
 PROGRAM_WEIGHT = 3
-# A mail of this weight is a program's whatever is asked in it.
+# A mail of this weight counts as written by a program whatever is asked in it.
 CERTAIN_WEIGHT = 7
-# Taken off where a person speaks of programs' mail.
+# Subtracted from the weight if a person writes about programs' mail.
 ABOUT_PROGRAMS_DISCOUNT = 4
-# The row of an acknowledgement's phrases that promise an answer.
+# The row of the table that holds an acknowledgement's phrases that promise an answer.
 PROMISE_ROW = 2
 # A phrase that fills this share of a part of the subject makes the mail a program's.
 WHOLE_SUBJECT_SHARE = 0.6
@@ -101,15 +101,17 @@ ABOUT_A_MAIL = (ProgramKind.RECEIPT, ProgramKind.RECALL, ProgramKind.REACTION, P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What speaks for a program, by kind, and whether somebody asks something.
+    """The evidence that a program wrote a mail, and whether somebody asks something in it.
 
-    `composed` is the part of the weights that only statements in free wording gave: it may hold a
-    mail and never drops one in which somebody asks. `hints` counts what stands beside the words: a
-    sender that is a desk, a ticket's number. `asks` leaves out what stands in quotes or in a list
-    of help; `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask.
-    `about` says that a person speaks of programs' mail, `structural` that the parts of the mail are
-    certain, `wordless` that it holds no letter and no digit, `form` that it holds several fields of
-    a form.
+    `weights` holds the weight of the evidence for each kind of program's mail. `composed` is the
+    part of the weights that comes only from statements in free wording: it may cause a mail to be
+    held, but never a mail to be dropped in which somebody asks. `hints` counts evidence outside the
+    text: a help desk's address as the sender, a ticket number in the subject. `asks` leaves out
+    what a mail about another mail quotes, and what follows the beginning of a list of help topics;
+    `may_ask` leaves out nothing, so that no mail is dropped in which somebody may ask. `about` says
+    that a person writes about programs' mail, `structural` that the structure alone makes it
+    certain that a program wrote the mail, `wordless` that it holds no letter and no digit, `form`
+    that it holds several fields of a form.
     """
 
     weights: dict[ProgramKind, int] = field(default_factory=dict)
@@ -124,7 +126,7 @@ class Evidence:
 
     @property
     def weight(self) -> int:
-        """The weights of all kinds together; less where a person speaks of such mail."""
+        """The sum of the weights of all kinds; less where a person writes about programs' mail."""
         return sum(self.weights.values()) - (ABOUT_PROGRAMS_DISCOUNT if self.about else 0)
 
     @property
@@ -141,8 +143,9 @@ class Evidence:
 
     @property
     def nobody_asks(self) -> bool:
-        """Is there nothing in it for a person to answer? A filter's report holds somebody's
-        mail.
+        """Is there nothing in the mail for a person to answer?
+
+        A filter's report (WRAPPER) encloses somebody's mail, so there always is.
         """
         if ProgramKind.WRAPPER in self.weights or self.form:
             return False
@@ -166,7 +169,7 @@ def weigh_evidence(mail: ParsedMail) -> Evidence:
         weights[kind] += composed[kind]
         in_subject = _weigh_subject(kind, mail.subject)
         if personal and kind in IMPERSONAL and not weights[kind]:
-            in_subject = min(1, in_subject)  # a person's heading above words about himself
+            in_subject = min(1, in_subject)  # a person who writes of themselves may head it so
         weights[kind] += in_subject + structure.get(kind, 0)
     hints = has_local_part_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
     return Evidence(
@@ -224,21 +227,21 @@ def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
 
 
 def _weigh_free_wording(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """Returns the weight of the statements in free wording, at most enough to hold a mail."""
+    """Returns the weight of statements in free wording, at most PROGRAM_WEIGHT (holds a mail)."""
     if kind in IMPERSONAL:
         spoken = [each for each in spoken if not speaks_of_oneself(each)]
     return min(PROGRAM_WEIGHT, weigh_statements(kind, spoken))
 
 
 def _is_about_programs(sentence: MailSentence) -> bool:
-    """Does a person speak of programs' mail, or want a person instead of a program?"""
+    """Does a person write about programs' mail, or want a person instead of a program?"""
     if holds_pattern("wants_nobodys_answer", sentence.form):
         return True
     return holds_pattern("about_programs", sentence.form) and not _is_stated(sentence)
 
 
 def _is_stated(sentence: MailSentence) -> bool:
-    """Is the sentence one that programs say in free wording, and not a person of himself?"""
+    """Does it make a statement of programs in free wording, and does its writer not say I or my?"""
     kinds = (ProgramKind.ACKNOWLEDGEMENT, ProgramKind.AUTOMATIC, ProgramKind.ABSENCE)
     stating = max(weigh_statements(kind, [sentence]) for kind in kinds)
     return stating >= PROMISE_ROW and not speaks_of_oneself(sentence)
@@ -358,7 +361,10 @@ def _is_long_enough(sentence_form: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Statement:
-    """A statement: its weight, and groups of parts of which a sentence must hold one each."""
+    """A statement of a program: its weight, and groups of parts.
+
+    A sentence makes the statement if it holds at least one part of each group.
+    """
 
     weight: int
     parts: tuple[tuple[str, ...], ...]

@@ -1,4 +1,4 @@
-"""Holds what the rules for mail look at: one mail, what they know of the desk, who is proven."""
+"""Defines the input of the mail rules: a mail, facts about the desk, and the sender's proof."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -43,8 +43,8 @@ class MailRuleContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInput:
-    """What each rule looks at: one mail, the desk, the evidence that a program wrote it, and what
-    is known of its sender.
+    """The input of each rule: a mail, facts about the desk, the evidence that a program wrote the
+    mail, and how far its sender is proven.
     """
 
     mail: ParsedMail
@@ -64,18 +64,22 @@ class RuleInput:
 
     @property
     def reports(self) -> bool:
-        """Does the mail speak of mail that did not arrive?"""
+        """Does the mail, by its words or its subject, report that a mail did not arrive?"""
         return count_failure_phrases(self.mail) > 0 or is_failure_subject(self.mail.subject)
 
     @property
     def nobody_asks(self) -> bool:
-        """Is there nothing in it for a person to answer? The fields of a report are no form."""
+        """Is there nothing in the mail for a person to answer?
+
+        The fields of a delivery report look like those of a form, which would count as a question;
+        a report is therefore judged by its sentences alone.
+        """
         evidence = self.evidence
         return evidence.nobody_asks or (not evidence.may_ask and self.reports)
 
 
 def sender_proof(mail: ParsedMail, context: MailRuleContext) -> SenderProof:
-    """Returns whether the sender is who the mail says, as far as anybody has made sure of it."""
+    """Returns how far it is proven that the sender is the address in From."""
     if context.authserv_id:
         return prove_sender(mail, context.authserv_id)
     if context.local:
@@ -84,9 +88,11 @@ def sender_proof(mail: ParsedMail, context: MailRuleContext) -> SenderProof:
 
 
 def reported_ids(mail: ParsedMail, context: MailRuleContext) -> tuple[str, ...]:
-    """Returns the Message-IDs of our mails of which this report may say that they did not arrive.
+    """Returns the Message-IDs of our mails that this delivery report is trusted to speak of.
 
-    Whoever reports has our mail itself, and so its mark, or is our own server.
+    An id counts if the report carries the mark of that mail, which shows that its writer received
+    the mail. A report of our own server, or in a mailbox that takes mail from this machine alone,
+    is trusted with every id.
     """
     local = context.local and not context.authserv_id
     trusted = local or comes_from_own_server(mail, context.authserv_id)
@@ -94,7 +100,7 @@ def reported_ids(mail: ParsedMail, context: MailRuleContext) -> tuple[str, ...]:
 
 
 def carries_mark(mail: ParsedMail, context: MailRuleContext, message_id: str) -> bool:
-    """Does a mail carry the mark of the mail of ours with this Message-ID?"""
+    """Does `mail` carry the mark that belongs to our mail with this Message-ID?"""
     return bool(context.key) and make_mark(context.key, message_id) in mail.marks
 
 

@@ -37,7 +37,7 @@ def is_failure_subject(subject: str) -> bool:
 
 
 def claims_failure(subject: str) -> bool:
-    """Does the subject begin with a phrase of a failure report and a colon, as no person's does?"""
+    """Does the subject begin with a phrase of a failure report and a colon? No person writes so."""
     first, colon, _ = strip_subject_prefixes(subject).replace("：", ":").partition(":")
     known = first.strip(" .!") in listed_phrases("failure_subjects")
     return bool(colon) and known and not is_reply(subject)

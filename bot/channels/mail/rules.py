@@ -1,7 +1,8 @@
 """Decides whether a mail is answered, dropped or held, by an ordered table of small pure rules.
 
-The first rule that hits decides. A mail is dropped only when it is certainly a program's and
-certainly says nothing. What may be a person's is held: staff see it with the rule's name.
+The first rule that matches decides. A mail is dropped only when it is certain that a program wrote
+it and that nobody asks anything in it. A mail that a person may have written is held: staff see it
+with the name of the rule.
 """
 
 from collections.abc import Callable
@@ -106,7 +107,7 @@ RuleTest = Callable[[RuleInput], bool]
 
 
 def apply_rules(mail: ParsedMail, context: MailRuleContext) -> Ruling:
-    """Returns the ruling of the first rule that hits; R18 when none does."""
+    """Returns the ruling of the first rule that matches; R18 (answer) when none does."""
     evidence = Evidence() if mail.fault else weigh_evidence(mail)
     proof = sender_proof(mail, context)
     case = RuleInput(mail=mail, context=context, evidence=evidence, proof=proof)
@@ -121,7 +122,11 @@ def _is_unreadable(case: RuleInput) -> bool:
 
 
 def _is_own_copy(case: RuleInput) -> bool:
-    """Is it our own copy? Its Message-ID alone proves nothing, for every reply names it."""
+    """Is it the desk's own copy of a reply?
+
+    It must carry our mark: the Message-ID alone proves nothing, since every answer to the reply
+    names it.
+    """
     message_id = case.mail.message_id
     return bool(message_id) and (
         carries_mark(case.mail, case.context, message_id) and case.context.is_sent(message_id)
@@ -129,13 +134,16 @@ def _is_own_copy(case: RuleInput) -> bool:
 
 
 def _is_own_mail(case: RuleInput) -> bool:
-    """Is it our own mail that came back? It carries our marks, and never a Reply-To."""
+    """Is it our own mail that came back?
+
+    It carries a header of our automatic replies and names no other person, as in a Reply-To.
+    """
     marked = bool(case.mail.values("x-auto-response-suppress")) or _is_auto_submitted(case)
     return marked and _is_from_us(case) and not _names_another_person(case)
 
 
 def _is_from_us(case: RuleInput) -> bool:
-    """Is it from us, or sent by us for somebody, and not passed on by our own group?"""
+    """Is it from us, or sent by us for somebody else, and not passed on by our own mailing list?"""
     if case.ours & without_tags(case.mail.senders):
         return True
     passed_on = {case.mail.return_path or ""} | set(
@@ -145,8 +153,10 @@ def _is_from_us(case: RuleInput) -> bool:
 
 
 def _is_bounce(case: RuleInput) -> bool:
-    """Is it a report as the whole mail, or one with an empty return path where nobody asks
-    anything?
+    """Is the whole mail a delivery report?
+
+    Its structure or X-Failed-Recipients says so, or its return path is empty and it reads like a
+    report or nobody asks anything in it.
     """
     whole = case.mail.content_types[:1] == ("multipart/report",)
     if whole or case.mail.values("x-failed-recipients"):
@@ -158,7 +168,7 @@ def _is_bounce(case: RuleInput) -> bool:
 
 
 def _is_unproven_bounce(case: RuleInput) -> bool:
-    """Does a report name a mail of ours, and nothing proves that its writer has had that mail?"""
+    """Is it a delivery report on a mail of ours without proof that its writer has had that mail?"""
     if not (_is_bounce(case) or _is_bounce_by_words(case)):
         return False
     named = [each for each in case.mail.own_ids if case.context.is_sent(each)]
@@ -166,7 +176,7 @@ def _is_unproven_bounce(case: RuleInput) -> bool:
 
 
 def _is_bounce_by_words(case: RuleInput) -> bool:
-    """Is it a report that only its sender and its words give away?"""
+    """Is it a delivery report, judged by its sender together with its words or parts?"""
     mail = case.mail
     reported = bool(set(REPORT_TYPES) & set(mail.content_types))
     phrases = count_failure_phrases(mail)
@@ -191,7 +201,7 @@ def _has_attached_report(case: RuleInput) -> bool:
 
 
 def _is_filter_report(case: RuleInput) -> bool:
-    """Is it a filter's report around somebody's mail?"""
+    """Is it a report of a mail filter that encloses somebody's mail?"""
     return ProgramKind.WRAPPER in case.evidence.weights
 
 
@@ -210,7 +220,7 @@ def _is_contact_form(case: RuleInput) -> bool:
 
 
 def _names_another_person(case: RuleInput) -> bool:
-    """Does Reply-To, or what a group noted of the sender, name a person who is not From?"""
+    """Does Reply-To, or the sender that a mailing list noted, name a person who is not From?"""
     values = [
         value
         for name in ("reply-to", "x-original-from", "x-original-sender")
@@ -239,7 +249,7 @@ def _is_silent_program(case: RuleInput) -> bool:
 
 
 def _reads_like_program(case: RuleInput) -> bool:
-    """Do its words say that a program wrote it, or a sender that carries nothing else?"""
+    """Does its wording, or an address that only programs use, show that a program wrote it?"""
     return (
         case.evidence.is_program
         or case.evidence.wordless
@@ -261,20 +271,26 @@ def _is_marked_and_silent(case: RuleInput) -> bool:
 
 
 def _is_structural_report(case: RuleInput) -> bool:
-    """Is it a reaction or a report on our domain by its parts, where nobody asks anything?"""
+    """Is it certain by its structure, such as a reaction or a report on our domain, that a program
+    wrote it, and does nobody ask anything in it?
+    """
     return case.evidence.structural and case.nobody_asks
 
 
 def _suppresses_replies(case: RuleInput) -> bool:
-    """Does it want no automatic answer? Exchange writes that into people's mail as well."""
+    """Does its header ask for no automatic answer, and does no person ask anything in it?
+
+    The question counts because Exchange sets that header on people's mail as well.
+    """
     wanted = " ".join(case.mail.values("x-auto-response-suppress")).lower()
     asked = case.evidence.asks and case.evidence.weight < PROGRAM_WEIGHT
     return any(word in wanted for word in SUPPRESSED_REPLIES) and not asked
 
 
 def _is_own_list(case: RuleInput) -> bool:
-    """Is it from a group with our address? Its marks stand on everything that people write to
-    us.
+    """Did a mailing list with our own address pass it on?
+
+    Everything that people write to us then carries the headers of that list.
     """
     if not case.names_us("to", "cc", "delivered-to", "x-original-to"):
         return False
@@ -297,7 +313,11 @@ def _has_list_header(mail: ParsedMail) -> bool:
 
 
 def _is_bulk_for_nobody(case: RuleInput) -> bool:
-    """Is it sent to many, with nothing in it for us? A list to which people post is looked at."""
+    """Is it bulk mail in which nobody asks us anything?
+
+    Mail of a list to which people post, or that is addressed to us, counts only if it reads like a
+    program's.
+    """
     if not _is_bulk(case.mail) or _is_own_list(case) or not case.nobody_asks:
         return False
     reports = case.reports or case.evidence.is_program
@@ -310,7 +330,7 @@ def _is_foreign_list(case: RuleInput) -> bool:
 
 
 def _is_mass_mailer(case: RuleInput) -> bool:
-    """Does it carry a mass mailer's mark that providers of personal mailboxes do not set?"""
+    """Does it carry a mass mailer's Feedback-ID that providers of personal mailboxes do not set?"""
     marks = [value.lower() for value in case.mail.values("feedback-id")]
     return any(not any(p in mark for p in listed_phrases("personal_feedback")) for mark in marks)
 
@@ -334,7 +354,7 @@ def _is_silent_system(case: RuleInput) -> bool:
 
 
 def _is_role_sender(case: RuleInput) -> bool:
-    """Is the sender an office? The program of a list counts too, unless a person asks something."""
+    """Is the sender a role address, or that of a list's program with no person asking anything?"""
     if has_local_part_in(case.mail.sender, "role_senders"):
         return True
     asked = case.evidence.asks and case.evidence.weight < PROGRAM_WEIGHT
@@ -342,7 +362,7 @@ def _is_role_sender(case: RuleInput) -> bool:
 
 
 def _is_silent_desk(case: RuleInput) -> bool:
-    """Does a company's desk write and ask nothing? Whatever it acknowledges, it wants no reply."""
+    """Is the sender another company's help desk that asks nothing, and so wants no reply?"""
     return has_local_part_in(case.mail.sender, "desk_senders") and not case.evidence.asks
 
 
@@ -351,7 +371,7 @@ def _reads_like_kind(kind: ProgramKind, case: RuleInput) -> bool:
 
 
 def _is_failure_notice(case: RuleInput) -> bool:
-    """Are there words of a report under a person's address? A person may ask about one."""
+    """Does it read like a delivery report, though a person may have sent it to ask about one?"""
     subject = case.mail.subject
     if count_failure_phrases(case.mail) > 2 or claims_failure(subject):
         return True
@@ -367,7 +387,7 @@ def _is_unproven(case: RuleInput) -> bool:
 
 
 def _has_no_receiver(case: RuleInput) -> bool:
-    """Is nobody set who authenticates senders? An answer could then go to anybody."""
+    """Is no server configured that authenticates senders, so that an answer could go to anybody?"""
     return case.proof is SenderProof.NO_RECEIVER
 
 
@@ -398,7 +418,7 @@ def _is_sealed_or_garbled(case: RuleInput) -> bool:
 
 
 def _is_wordless(case: RuleInput) -> bool:
-    """Is there no word in it: nothing, or a picture of a thumb?"""
+    """Is there no word in it (nothing, or only a thumb sign), and no question in its subject?"""
     asked = case.evidence.asks or asks_alone(case.mail.subject)
     return case.evidence.wordless and not asked
 

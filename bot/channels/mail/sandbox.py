@@ -1,4 +1,7 @@
-"""Parses each mail in a child process with limits: a hostile mail costs seconds, not the desk."""
+"""Parses each mail in a child process with limits.
+
+A hostile mail then costs seconds and cannot stop the desk.
+"""
 
 import multiprocessing
 import resource
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 # Seconds for one mail, from when the child is ready.
 MAX_PARSE_SECONDS = 5.0
-# Seconds for the child to start: a machine under load must not cost a good mail.
+# Seconds for the child to start, so many that no good mail fails on a machine under load.
 MAX_START_SECONDS = 60.0
 # Address space of the child.
 MAX_MEMORY_BYTES = 1024**3
@@ -23,8 +26,10 @@ READY = b"ready"
 
 
 def serve_parser(pipe: Connection, own: OwnWords) -> None:
-    """Runs the child's loop: it says that it is ready; then a mail comes in and a ParsedMail goes
-    out.
+    """Runs the loop of the child process.
+
+    It sends READY once, then receives the bytes of one mail after another and sends a ParsedMail
+    for each. `own` recognizes the desk's own replies.
     """
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     try:

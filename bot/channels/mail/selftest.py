@@ -12,7 +12,7 @@ from bot.errors import DeskError
 
 # Seconds that our own copy may take to come back.
 MAX_COPY_SECONDS = 20.0
-# Share of the quota from which doctor warns: there is time left to do something.
+# Share of the quota from which doctor warns, so that there is time left to act.
 MAX_QUOTA_SHARE = 0.9
 # Seconds between two looks for the copy.
 PAUSE_SECONDS = 0.5
@@ -21,10 +21,10 @@ PAUSE_SECONDS = 0.5
 def selftest(
     mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = MAX_COPY_SECONDS
 ) -> Iterator[tuple[str, bool, str]]:
-    """Yields name, whether it is well, and an explanation for each check.
+    """Yields the name, whether it passed and an explanation for each check.
 
-    A fault of one check does not keep the others from being made. `seconds` is how long our own
-    copy is waited for.
+    A fault of the mailbox or of SMTP is yielded as a failed check and ends the checks, since those
+    after it depend on it. `seconds` is how long our own copy is waited for.
     """
     try:
         moves = mailbox.can_move()

@@ -1,7 +1,8 @@
 """Hands mails to the company's SMTP server: over TLS or not at all, each with a copy to ourselves.
 
-The copy to the +sent address is the receipt: it tells later whether a mail was taken whose end we
-did not hear. Both recipients travel in one transaction, so one 250 covers both.
+The copy to the +sent address is the receipt: when no answer came to the end of a mail, the copy
+shows later that the server took it. Both recipients are in one SMTP transaction, so one 250 covers
+both.
 """
 
 import smtplib
@@ -19,8 +20,9 @@ SMTPUTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531, section 3.4
 
 
 class SmtpOut:
-    """Opens one connection for each mail: few are sent, and a stale connection is one more
-    fault.
+    """Sends mails over SMTP, each over a new connection.
+
+    Few are sent, and a connection kept open could be stale, which would be one more fault.
     """
 
     def __init__(self, relay: Relay, *, address: str) -> None:
@@ -93,7 +95,10 @@ def _connect(relay: Relay) -> smtplib.SMTP:
 
 
 def _secure(server: smtplib.SMTP, relay: Relay) -> None:
-    """Starts TLS or stops: a mail to a frightened user does not travel in the open."""
+    """Starts TLS where the settings want it.
+
+    SettingsError where the server offers none: a mail to a user is never sent in the clear instead.
+    """
     if not relay.tls or isinstance(server, smtplib.SMTP_SSL):
         return
     try:
@@ -127,7 +132,10 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
 
 
 def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
-    """Sends sender and recipient; nothing is handed over yet, so every fault is safe to repeat."""
+    """Sends sender and recipient.
+
+    The mail itself is not sent yet, so it is safe to try again after any fault.
+    """
     try:
         server.ehlo_or_helo_if_needed()
         options = _mail_from_options(server, sender, recipient)
@@ -142,13 +150,13 @@ def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
                 )
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(f"the connection broke before the mail was sent ({error})") from None
-    except ValueError:  # half a character: no server ever sees it
+    except ValueError:  # a lone surrogate in the address, which cannot be sent
         raise RefusedError("the address cannot be written in an SMTP command") from None
 
 
 def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
     """Returns what MAIL FROM has to ask for; RefusedError where the server does not offer it."""
-    if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # it would be told another address
+    if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # smtplib would send another address
         raise RefusedError("the address cannot be written in an SMTP command")
     if not (needs_utf8(sender) or needs_utf8(recipient)):
         return ()
@@ -161,7 +169,10 @@ def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tup
 
 
 def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
-    """Adds our own address; it may be refused: the reply matters more than its receipt."""
+    """Adds our own address as a recipient, for the receipt.
+
+    The server may refuse it: the reply matters more than its receipt.
+    """
     try:
         server.rcpt(receipts)
     except (OSError, smtplib.SMTPException) as error:
@@ -169,8 +180,9 @@ def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
 
 
 def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
-    """Sends the mail itself; once its last dot is out, silence means that it may have been
-    taken.
+    """Sends the content of the mail.
+
+    UncertainError when no answer comes after its last dot, since the server may have taken it.
     """
     try:
         code, answer = server.docmd("data")

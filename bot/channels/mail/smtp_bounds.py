@@ -39,7 +39,7 @@ class IntakeBounds:
     session_seconds: float = 600.0  # for a whole connection
     commands: int = 1000  # of each kind in one connection
     recipients: int = 100  # of one mail (RFC 5321, section 4.5.3.1.8: no fewer)
-    bytes_of_connection: int = 2 * MAX_MAIL_BYTES  # that no mail has been made of
+    bytes_of_connection: int = 2 * MAX_MAIL_BYTES  # received, and not yet stored or refused
     bytes_in_all: int = 256 * 1024 * 1024  # the same, of all connections
 
     @property

@@ -1,4 +1,4 @@
-"""Recognizes a question that stands in the subject of a mail alone."""
+"""Recognizes a question that is asked only in the subject of a mail."""
 
 from functools import cache
 
@@ -25,20 +25,21 @@ CONTACT_LINE = re2.compile(
 )
 PICTURE = re2.compile(r"(?i)\[(?:cid:|image|inline|img|bild|logo)[^\]\n]{0,200}\]|\x{fffc}")
 FIRST_WIDE_LETTER = "\u2e80"
-# The least words, or letters of a script without spaces, of a subject that is a sentence.
+# A subject counts as a sentence from so many words, or letters of a script without spaces, on.
 MIN_SENTENCE_WORDS, MIN_SENTENCE_LETTERS = 4, 8
-# Lines, and words of a line, of a greeting and signature without a signature mark.
+# The most lines, and words in a line, of a text that may be only a greeting and a signature.
 MAX_CARD_LINES, MAX_CARD_WORDS = 8, 7
 SENTENCE_ENDS = ("?", "？", "؟", "!", "！", "。", "...", "…")
-# Stands for the subject when the text below is looked at.
+# Put in the place of the subject to see whether the text below it adds anything.
 PROBE_QUESTION = "What is it about?"
 
 
 def subject_as_text(subject: str) -> str:
-    """Returns the subject as a text of its own; empty where it only names what the mail is about.
+    """Returns the subject if it is a question or a sentence; empty where it only names a topic.
 
-    An answer's subject repeats an earlier one, and a forwarded mail's is another person's. One that
-    gives a secret away and asks nothing is left for a person.
+    The subject of a reply or a forwarded mail gives an empty text, since it repeats an earlier one
+    or is another person's. So does one that holds a secret and asks nothing: it is left for a
+    person.
     """
     bare = NO_TEXT_MARK.sub("", LABELS.sub("", " ".join(subject.split()))).strip()
     if not bare or REPLY_PREFIX.match(bare) or PASSED_ON.match(bare):
@@ -70,7 +71,10 @@ def is_empty_beside_subject(text: str) -> bool:
 
 
 def _is_card(text: str) -> bool:
-    """Is it a greeting and a signature without its mark: a few short lines without a sentence?"""
+    """Is the text only a greeting and a signature without a signature mark?
+
+    It is when it consists of a few short lines, none of them a sentence and one a contact line.
+    """
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     short = all(
         len(line.split()) <= MAX_CARD_WORDS and not line.endswith(SENTENCE_ENDS) for line in lines

@@ -1,8 +1,8 @@
 """Splits a mail's text into what the person wrote this time, their signature and the history.
 
-What stands below the mark of a signature is no question. The policy reads it all the same, because
-the mark is only two dashes, below which anybody may write a demand. Quoted lines stay where the
-person wrote below them: there they say what the answer is about.
+Text below a signature mark is not read as a question. The policy checks it all the same, because
+the mark is only two dashes, below which anybody may write a demand. Quoted lines are kept where the
+person wrote below them, since they say what the person's words refer to.
 """
 
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ HEADER = re2.compile(r"^\W{0,4}([\pL][\pL' \-]{0,24}?)\W{0,3}\s?[:：]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyParts:
-    """A text as its writer's own words and what follows a mark of a quoted or forwarded mail."""
+    """A text split into its writer's own words, the signature, and a quoted or forwarded mail."""
 
     own: str
-    signature: str = ""  # below the mark of a signature, or from the line of a device on
-    below: str = ""  # from the mark on; empty where there is none
-    is_bare: bool = False  # nothing stands above the mark, so that own is what stands below it
+    signature: str = ""  # below a signature mark, or from a line like "Sent from my phone" on
+    below: str = ""  # from the line on that introduces the other mail; empty where there is none
+    is_bare: bool = False  # nothing stands above that line, so that `own` is what stands below it
 
 
 def visible_reply(text: str) -> str:
@@ -53,9 +53,10 @@ def visible_reply(text: str) -> str:
 
 
 def split_reply(text: str) -> ReplyParts:
-    """Returns `text` without history and signature, and the history below the first mark.
+    """Returns the parts of `text`: the person's own words, the signature, and the history.
 
-    Where nothing stands above the first mark, what stands below it counts as the person's own.
+    The history begins at the first mark, a line that introduces a quoted or forwarded mail. Where
+    nothing stands above it, what stands below it counts as the person's own.
     """
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
     lines = [line.rstrip() for line in lines]
@@ -74,7 +75,7 @@ def split_reply(text: str) -> ReplyParts:
 
 
 def _split_lines(lines: list[str]) -> tuple[list[str], int]:
-    """Returns the lines of the writer's own, and where the first mark of another mail stands."""
+    """Returns the writer's own lines, and the place of the first line that introduces a mail."""
     kept: list[str] = []
     place = tried = 0
     below = len(lines)
@@ -101,9 +102,7 @@ def _has_words(lines: list[str]) -> bool:
 
 
 def _end_of_quotes(lines: list[str], place: int) -> int:
-    """Returns the line after the quotes from `place` on, where something of one's own comes after
-    them.
-    """
+    """Returns the line after the quotes that begin at `place`; `place` where only quotes follow."""
     here = place
     while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
         here += 1
@@ -111,7 +110,7 @@ def _end_of_quotes(lines: list[str], place: int) -> int:
 
 
 def _rest_is_history(lines: list[str], place: int) -> bool:
-    """Is all below an attribution old? It is not where quotes come first and own text after them."""
+    """Is all below an attribution history, rather than quotes with the writer's own text below?"""
     after = [line for line in lines[place:] if line]
     if not after or not QUOTED.search(after[0]):
         return True
@@ -235,8 +234,9 @@ def phrases_of(name: str) -> frozenset[str]:
 
 
 def without_signature(text: str) -> str:
-    """Returns `text` up to a signature mark, even where nothing stands above it, without device
-    lines.
+    """Returns `text` up to a signature mark, even where nothing stands above it.
+
+    Lines like "Sent from my phone" are left out.
     """
     kept: list[str] = []
     for line in text.translate(INVISIBLE).split("\n"):
@@ -248,9 +248,10 @@ def without_signature(text: str) -> str:
 
 
 def _split_signature(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Returns the lines up to the signature mark or the line of a device, and those below.
+    """Returns the lines up to the signature mark or a line like "Sent from my phone", and those
+    below.
 
-    The line of a device counts among those below: it may say more.
+    The line about a device counts among those below, since it may say more.
     """
     for place, line in enumerate(lines):
         own = _has_words(lines[:place]) if place < 3 else True

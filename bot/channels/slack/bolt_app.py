@@ -1,7 +1,7 @@
-"""Receives everything from Slack through one Bolt app: it stores an event, then acknowledges it.
+"""Receives all requests from Slack through one Bolt app, which stores and then acknowledges them.
 
-Handlers work later, in threads of their own. Socket Mode is the default and HTTP the second entry
-to the same app; the desk starts and answers mail without either.
+Handlers process a stored event later, in threads of their own. Socket Mode is the default
+transport; requests over HTTP go to the same app. The desk starts and answers mail without either.
 """
 
 import json
@@ -27,7 +27,7 @@ from bot.journal import Journal
 log = logging.getLogger(__name__)
 MODAL_SUBMISSION = "view_submission"
 ANSWERED_BY_BOLT = frozenset({"url_verification", "ssl_check"})
-PING_SECONDS = 3.0  # a connection without an answer for four of them is dead
+PING_SECONDS = 3.0  # a connection without an answer to four pings counts as dead
 LOOKING_UP = "Looking it up …"
 
 
@@ -70,7 +70,7 @@ class SlackGateway:
         return HttpResponse(body=(answer.body or "").encode(), kind=kind, status=answer.status)
 
     def _receive(self, body: dict[str, Any], next: Callable[[], None]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
-        """Store or answer one request whose signature is right; an error becomes a 500."""
+        """Store or answer one request with a valid signature; Bolt answers an error with a 500."""
         self.last_received = time.monotonic()
         if body.get("type") in ANSWERED_BY_BOLT or "ssl_check" in body:
             next()

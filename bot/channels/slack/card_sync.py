@@ -1,7 +1,7 @@
-"""Brings the cards in Slack in line with the journal: drawings, later mails, reminders, pages.
+"""Brings Slack in line with the journal: cards, later mails of a case, reminders and pages.
 
-Everything here is derived from the journal: whatever an outage of Slack or of this process loses,
-the next pass brings back.
+Everything here is derived from the journal, so that the next pass makes up for whatever an outage
+of Slack or of this process has lost.
 """
 
 import logging
@@ -49,15 +49,15 @@ class CardSync:
         self.texts = texts
         self.channel = channel
         self.oncall = oncall
-        self._summarized: tuple[datetime, HeldPages] | None = None  # when and what was told last
-        self._undrawn: set[int] = set()  # cases whose card broke when it was last drawn
+        # The start of the interval and the counts of the last summary of held pages.
+        self._summarized: tuple[datetime, HeldPages] | None = None
+        self._undrawn: set[int] = set()  # cases whose card could not be drawn at the last attempt
 
     def sync(self) -> int:
         """Store posts for cards that differ from their cases, and return how many differ.
 
-        Of very many, the most urgent are drawn now and the others in later passes.
-
-        CardError when a card could not be drawn, after all the others were.
+        At most MAX_DRAWN_AT_ONCE are drawn, the most urgent first; the others follow in later
+        passes. CardError when a card could not be drawn, after all the others were.
         """
         began = self.journal.clock()
         wanted = self.journal.cases.read_stamps(days=self.texts.keep_days)
@@ -145,8 +145,9 @@ class CardSync:
     def _summarize_held_pages(self, now: datetime) -> None:
         """Tell the on-call people how many urgent cases did not page them, again when more come.
 
-        `now` is when this pass began. A summary that still waits says the newest count; after it
-        has gone, the next stretch of time has a further one. In quiet hours each hour has one.
+        `now` is when this pass began. A summary that is not posted yet is replaced by one with the
+        newest count. Once it is posted, a further one goes out in the next interval of
+        `summary_again_seconds`. In quiet hours there is one summary for each hour.
         """
         pages = self.journal.pages
         pages.hold_folded()
@@ -154,7 +155,7 @@ class CardSync:
             return
         stretch = timedelta(seconds=pages.limits.summary_again_seconds)
         hour, began = _begin(now, pages.limits.page_seconds), _begin(now, stretch.seconds)
-        # What this process has not told since it began, one that died may not have told either.
+        # The first pass also counts the interval before: a process that died may not have told it.
         held = pages.count_held(stamp(hour), stamp(began if self._summarized else began - stretch))
         if not held.lately or self._summarized == (began, held):
             return
@@ -171,9 +172,10 @@ class CardSync:
     def _store_summary(
         self, user: str, places: Sequence[tuple[str, datetime | None]], message: dict[str, Any]
     ) -> None:
-        """Store a summary at the first place where one waits, else where there was none.
+        """Replace a summary that waits at one of the places, else store a new one.
 
-        A place is a part of the key, and when a new summary is posted there; None for never.
+        A place is a part of the key, with the time at which a new summary is posted under it; None
+        where no new one may be stored. A new one is stored at the first place whose key is unused.
         """
         keys = [(f"{PAGE}summary:{place}:{user}", at) for place, at in places]
         if any(self.store.replace_waiting(key, message) for key, _ in keys):
@@ -185,7 +187,9 @@ class CardSync:
                 return
 
     def _when(self, case: Case) -> datetime | None:
-        """Return when people may hear of a case: now, or at the end of the quiet hours."""
+        """Return when messages about a case may be posted: None for now, else the end of the quiet
+        hours.
+        """
         if case.priority == Priority.PAGE and wakes(case.proof, case.reason):
             return None
         return self.texts.quiet.ends_at(self.journal.clock())
@@ -213,7 +217,7 @@ def message_arguments(message: RenderedMessage) -> dict[str, Any]:
 
 
 def _begin(now: datetime, seconds: int) -> datetime:
-    """Return when the present stretch of so many seconds began; all desks count the same ones."""
+    """Return when the current interval of `seconds` began; it is the same for all desks."""
     return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
 
 

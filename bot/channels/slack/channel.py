@@ -53,8 +53,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 HOUR_SECONDS = 3600.0
 MAX_ACK_WAIT_SECONDS = 0.5  # how long handling an event lets acknowledgements go first
-# Slack waits three seconds for the acknowledgement of a modal. When it does not answer within two
-# who a person is, that person is refused.
+# Slack waits three seconds for the acknowledgement of a modal. When Slack does not say within two
+# seconds who a person is, that person is refused.
 ACK_SECONDS = 2
 RECONNECT_FACTORS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 
@@ -62,10 +62,10 @@ RECONNECT_FACTORS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 class Slack:
     """The Slack channel of one desk.
 
-    `home` is the folder for answers that staff rate; `sender_check` says who proves the senders of
-    mails, which App Home repeats; `enqueue_job` puts the job that delivers a
-    decision into the transaction that stores it, and without it nothing is enqueued; `recall` makes
-    the corrections after a change of the post, `find_gaps` finds what people asked without an
+    `home` is the folder for answers that staff rate. `sender_check` is the health line on who
+    authenticates the senders of mails, which App Home shows. `enqueue_job` adds the job that
+    delivers a decision to the transaction that stores it; without it nothing is enqueued. `recall`
+    makes the corrections after a change of the post, `find_gaps` finds what people asked without an
     answer, for the digest, and `team_answers` takes what people answered into the knowledge.
     """
 
@@ -244,7 +244,9 @@ class Slack:
             self._wake_events[lane].wait(self.intervals.compare)
 
     def _wait_for_acks(self) -> None:
-        """Let acknowledgements go first: Slack waits three seconds for one, a person longer."""
+        """Wait while acknowledgements are stored: Slack waits three seconds for one, a person
+        longer.
+        """
         deadline = time.monotonic() + MAX_ACK_WAIT_SECONDS
         while self.gateway.event_store.is_committing() and time.monotonic() < deadline:
             self.stopping.wait(0.005)
@@ -253,7 +255,7 @@ class Slack:
         return self.journal.slack.list_waiting(lane) if self._is_leader() else []
 
     def _is_leader(self) -> bool:
-        """Return whether this process leads; on taking the lead, make unfinished posts again."""
+        """Return whether this process is the leader; on becoming it, requeue posts in flight."""
         leads = self.journal.slack.leader.is_leader()
         with self._leader_lock:
             if leads and not self._was_leader:
@@ -283,7 +285,7 @@ class Slack:
         self._wake_events["post"].set()
 
     def _is_overdue(self, event: SlackEvent) -> bool:
-        """Return whether an event has waited for so long that nobody expects an answer."""
+        """Return whether an event has waited for so long that nobody expects an answer any more."""
         waited = self.journal.clock() - datetime.fromisoformat(event.received_at)
         return waited > timedelta(minutes=self.texts.recheck_minutes)
 
@@ -328,19 +330,22 @@ class Slack:
         self.stopping.wait(self.intervals.compare)
 
     def _identify(self) -> None:
-        """Ask Slack which workspace is ours, until it answers and then now and again."""
+        """Ask Slack which workspace is ours, and again every `recheck_minutes`."""
         if time.monotonic() - self._identified_at < 60 * self.texts.recheck_minutes:
             return
         known = self.button_handler.lost_access
         answer = self.client.call("auth.test", {})
-        # A removal that was reported meanwhile is newer than this answer.
+        # A removal of the app that was reported during the call is newer than its answer.
         if self.button_handler.lost_access == known:
             self.button_handler.lost_access = ""
         self.staff_permissions.team, self.clock = str(answer["team_id"]), check_clock(answer)
         self._identified_at = time.monotonic()
 
     def _check_channel(self) -> None:
-        """Raise BrokenError when the channel is not ours alone any more, also without any post."""
+        """Raise BrokenError when the desk may no longer post in the channel.
+
+        The check is made even when there is nothing to post.
+        """
         seconds = 60.0 * self.texts.recheck_minutes
         if why := self.channel_permissions.objection(self.access.channel, seconds=seconds):
             raise BrokenError(f"the desk does not speak in {self.access.channel}: {why}")
@@ -352,7 +357,7 @@ class Slack:
             self.journal.slack.requeue_failed()
 
     def _refresh_homes(self) -> None:
-        """Publish App Home again for those who have it open, now and again."""
+        """Publish App Home again for those who have it open, every `home_seconds`."""
         if time.monotonic() - self._homes_refreshed_at < self.texts.home_seconds:
             return
         self._homes_refreshed_at = time.monotonic()
@@ -360,7 +365,7 @@ class Slack:
             self.button_handler.publish_home(user)
 
     def _socket_step(self) -> None:
-        """Keep the socket open; while Slack is away, try less and less often."""
+        """Keep the socket open; while Slack does not answer, try less and less often."""
         if self.socket is None:
             self.socket = Socket(self.gateway, self.access.app_token, self.access.base_url)
         if self.socket.keep_open():

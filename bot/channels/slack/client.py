@@ -1,4 +1,4 @@
-"""Calls Slack; it is the only module that does, and it knows eight methods of the Web API.
+"""Calls Slack; no other module does. It may call eight methods of the Web API.
 
 Socket Mode opens its connection with a ninth method under the app token. Every failure becomes one
 of four errors, so that a caller knows whether to wait, to repair the set-up, or to give up.
@@ -87,7 +87,7 @@ class Client:
         return self._ask(method, json=dict(arguments))
 
     def call_with_form(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
-        """Call a method that reads, whose arguments travel as a form; errors as for `call`."""
+        """Call a method that only reads, with its arguments as a form; errors as for `call`."""
         return self._ask(method, params=dict(arguments))
 
     def _ask(self, method: str, **given: Any) -> SlackResponse:

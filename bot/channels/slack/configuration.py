@@ -55,7 +55,7 @@ class SlackIntervals:
     post: float = 1.0  # between two posts in a channel; Slack takes one a second
     compare: float = 1.0  # between two comparisons of the cards with the journal
     socket: float = 1.0  # between two looks at the connection of Socket Mode
-    repair: float = 30.0  # before a post is tried again that the set-up did not allow
+    repair: float = 30.0  # before a post is tried again that failed because of a wrong set-up
     undo: float = HOLD_SECONDS
     # Before each further attempt of a post.
     backoff: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0)

@@ -40,10 +40,10 @@ CHANNEL_EVENTS = frozenset({"click", "command", "shortcut"})
 class HandlerContext:
     """The parts that every handler works with.
 
-    `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated,
-    `actions` does what a person decides, `learning` finds what people answered, `enqueue_job` puts
-    a job into the transaction that needs it, `undo_seconds` is how long a mail of a person waits so
-    that it can be taken back, and `wake` wakes the threads.
+    `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated.
+    `actions` does what a person decides, and `learning` finds what people answered. `enqueue_job`
+    adds a job to the transaction that stores a decision. `undo_seconds` is how long a mail of a
+    person waits so that it can be taken back, and `wake` wakes the threads.
     """
 
     desk: Desk
@@ -74,7 +74,10 @@ class HandlerContext:
         )
 
     def _channel_objection(self, payload: Payload) -> str:
-        """Return why not in this channel: others than staff must not read along."""
+        """Return why the desk may not answer in this channel, where others could read along.
+
+        Empty where it may.
+        """
         channel = str(payload.get("channel") or "D")
         if payload["kind"] not in CHANNEL_EVENTS or channel.startswith("D"):
             return ""
@@ -82,7 +85,7 @@ class HandlerContext:
         return why and f"I do not speak in this channel: {why}. Use a private one, or write to me"
 
     def others_asking(self, case: Case) -> list[dict[str, Any]]:
-        """Return blocks that show who else asks what a case asks, or nearly that."""
+        """Return blocks that show who else asks the question of a case, or a similar one."""
         clusters = self.desk.journal.clusters
         return others_ask(
             clusters.list_wordings(case.id, limit=MAX_WORDINGS),

@@ -19,7 +19,7 @@ from bot.staff.staff_texts import StaffTexts
 TITLE = "The last day of the incident desk"
 GAPS = "*Asked again and again last week, without a sure answer* (`incident-desk gaps` has more):"
 GAPS_WEEKDAY = 0  # Monday
-FEWEST, MOST_GAPS = 2, 3  # questions of a gap that is told, and gaps that are
+FEWEST, MOST_GAPS = 2, 3  # the fewest questions of a gap that is listed, and the most gaps
 FindGaps = Callable[[datetime], Sequence[Gap]]
 """Returns the gaps since a moment, the most frequent first."""
 LEARN = (
@@ -55,7 +55,7 @@ class Digests:
         self.price = price
         self.learning = learning
         self.find_gaps = find_gaps
-        self._done = ""  # the day whose digest was looked after, so that it is asked for once
+        self._done = ""  # the last day (ISO date) whose digest was handled
 
     def enqueue_due(self) -> None:
         """Enqueue the digest of today when its time has come and there is something to tell."""
@@ -101,8 +101,8 @@ def render_digest(
 ) -> RenderedMessage:
     """Return the digest of a day at the moment `now`; it names no user and quotes no mail.
 
-    `labels` is how many answered questions wait for a second person to agree to them; `gaps` are
-    told by the passages that are nearest to them.
+    `labels` is how many answered questions wait for a second person to agree to them. Each of the
+    `gaps` is named by the passage that is nearest to it.
     """
     blocks = [b.header(TITLE), b.markdown("\n".join(_lines(activity, price, now)))]
     if activity.topics:
@@ -122,12 +122,15 @@ def _near(gap: Gap, topics: Mapping[str, str]) -> str:
 
 
 def describe_minutes(minutes: float | None) -> str:
-    """Return a duration in minutes in its largest useful unit, or that there is none."""
+    """Return a duration in minutes in its largest useful unit; for None, that nobody answered."""
     return "nobody had to" if minutes is None else format_age(timedelta(minutes=minutes))
 
 
 def describe_cost(activity: Activity, price: float) -> str:
-    """Return what the model took; `price` is the money for a million tokens, 0 where not set."""
+    """Return the model's calls, tokens and cost in words; `price` is that of a million tokens.
+
+    A price of 0 means that none was set, and then no cost is named.
+    """
     if not activity.model_calls:
         return "not asked"
     money = f", about {activity.model_tokens * price / 1e6:.2f}" if price else ""

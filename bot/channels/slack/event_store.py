@@ -1,7 +1,7 @@
 """Commits events before they are acknowledged; events that come together share one commit.
 
-A commit waits for the disk. Of fifty events with a commit each, the last would wait for longer than
-Slack does.
+A commit waits for the disk. If each of fifty events had its own commit, the last would be
+acknowledged later than Slack allows.
 """
 
 import threading
@@ -20,7 +20,7 @@ class _Ticket:
 
 
 class EventStore:
-    """Stores events for many threads; whichever is first commits for all that wait."""
+    """Stores events for many threads; the first thread commits the events of all that wait."""
 
     def __init__(self, events: SlackStore) -> None:
         self.events = events

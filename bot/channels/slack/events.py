@@ -12,7 +12,7 @@ from bot.channels.slack.mrkdwn import decode_typed_text
 from bot.redact import redact
 
 log = logging.getLogger(__name__)
-# What reading JSON of another form than Slack's ends in.
+# The errors that JSON of another form than Slack's causes while it is parsed.
 MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 ACT, ASK = "act", "ask"
 TEXT_SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})
@@ -20,7 +20,7 @@ MAX_CHARACTERS = 40_000  # of a message; Slack takes no longer one
 VERBS = frozenset({"ask", "queue", "mine", "case", "find"})
 LEADING_MENTION = re2.compile(r"^\s*<@[A-Z0-9]+(?:\|[^<>]*)?>")
 ACCESS_LOST = frozenset({"tokens_revoked", "app_uninstalled"})
-# After these, who can read a channel may have changed, or whether the desk is in it.
+# After these events, the members of a channel may be others, or the desk may no longer be in it.
 CHANNEL_CHANGED = frozenset({
     "channel_shared", "channel_unshared", "group_archive", "group_deleted", "group_left",
     "group_unarchive",
@@ -45,7 +45,7 @@ class IncomingEvent:
 def parse_delivery(body: Body) -> IncomingEvent | None:
     """Return the event in a delivery; None when it needs only an acknowledgement.
 
-    So does one of a form that Slack does not have: asked for again, it would come no better.
+    A malformed delivery is only acknowledged as well, since Slack would send the same again.
     """
     try:
         return _parsed(body)
@@ -94,7 +94,7 @@ def _event(body: Body) -> IncomingEvent | None:
 
 
 def _is_of_person_tokens(event: Body) -> bool:
-    """Return whether only tokens of persons were revoked: the desk has its own."""
+    """Return whether only tokens of persons were revoked, which does not affect the desk's bot."""
     tokens = event.get("tokens") or {}
     return event.get("type") == "tokens_revoked" and tokens.get("bot") == []
 
@@ -106,7 +106,7 @@ def _home(event: Body, ours: str | None) -> str | None:
 
 
 def team_of(body: Body) -> str | None:
-    """Return the workspace that sent this; None when an app of a whole organisation did."""
+    """Return the workspace that sent this; None for an app installed for a whole organisation."""
     parts = [body, *(body.get("authorizations") or [])]
     if any(str(part.get("is_enterprise_install")).lower() == "true" for part in parts):
         return None

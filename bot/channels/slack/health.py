@@ -14,7 +14,7 @@ from bot.journal.slack_records import SlackPostState
 if TYPE_CHECKING:
     from bot.channels.slack import Slack
 
-# How far our clock may differ from Slack's. Slack's signatures expire after five minutes.
+# Seconds by which our clock may differ from Slack's. Slack's signatures expire after five minutes.
 MAX_SKEW_SECONDS = 60
 DAY_SECONDS = 86_400
 
@@ -43,7 +43,7 @@ def list_health(slack: "Slack") -> list[HealthLine]:
 
 
 def check_posts(slack: "Slack") -> HealthLine:
-    """Say how many posts wait and how many Slack refused."""
+    """Return the line on how many posts wait and how many Slack refused."""
     counts = slack.journal.slack.count_by_state()
     waits, dead = counts.get(SlackPostState.READY, 0), counts.get(SlackPostState.FAILED, 0)
     says = f"{waits} posts wait" if waits else "every card is drawn"
@@ -53,7 +53,7 @@ def check_posts(slack: "Slack") -> HealthLine:
 
 
 def check_signatures(slack: "Slack") -> HealthLine:
-    """Say what was wrong with signatures of the last hour, where Slack posts to our port."""
+    """Return the line on what was wrong with signatures of the last hour (requests over HTTP)."""
     says = (
         "; ".join(unsigned_requests.describe_recent(slack.journal))
         or "none refused in the last hour"
@@ -63,7 +63,7 @@ def check_signatures(slack: "Slack") -> HealthLine:
 
 
 def check_clock(answer: SlackResponse) -> HealthLine:
-    """Compare our clock with the date in an answer of Slack's."""
+    """Return the line on how far our clock is from the date in an answer of Slack's."""
     date = read_header(answer, "date")
     if not date:
         return HealthLine(name="slack clock", good=True, says="Slack did not say what time it is")

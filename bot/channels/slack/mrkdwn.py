@@ -1,7 +1,8 @@
 """Makes hostile text harmless in Slack, and turns Slack's markup back into what was typed.
 
-What users wrote stands only in rich_text and plain_text elements, which Slack neither formats nor
-resolves; here it also loses what could be clicked, mention somebody or turn the line around.
+Text of users is shown only in rich_text and plain_text elements, in which Slack neither formats
+text nor resolves links and mentions. This module also removes or breaks links, mentions and the
+characters that reverse the direction of a line.
 """
 
 import html

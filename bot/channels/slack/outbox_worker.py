@@ -1,6 +1,6 @@
-"""Makes the posts that the journal holds: one a second in a channel and each case in order.
+"""Makes the posts of the outbox in Slack: one a second in a channel, those of a case in order.
 
-None is lost. When the set-up is wrong (token, channel), posts wait until somebody repairs it.
+No post is lost. When the set-up is wrong (token, channel), posts wait until somebody repairs it.
 """
 
 import logging
@@ -21,7 +21,7 @@ from bot.journal.slack_outbox import ALERT, ERASED
 from bot.journal.slack_records import SlackPost, SlackPostState
 
 log = logging.getLogger(__name__)
-# Seconds before each further attempt, and before a post is tried again that the set-up forbids.
+# Seconds before each further attempt, and before one after a failure because of a wrong set-up.
 BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0)
 REPAIR_SECONDS = 30.0
 MAX_ATTEMPTS = 1000  # one a minute in the end, so that an outage of half a day loses nothing
@@ -34,8 +34,8 @@ class OutboxWorker:
     """Makes posts one at a time; only one process of a workspace may run it.
 
     `posts_per_minute` bounds the new messages about one case or to one person, in case the desk
-    answers itself. `quiet_until` returns when people may hear what can wait, None for now.
-    `trouble` says in plain words what a person must repair.
+    answers its own messages. `quiet_until` returns when messages that can wait may be posted; None
+    for now. `trouble` says in plain words what a person must repair.
     """
 
     def __init__(
@@ -71,9 +71,10 @@ class OutboxWorker:
         self._posted_at: dict[object, deque[float]] = {}
 
     def drain(self) -> int:
-        """Make every post that is possible now, and return how many Slack accepted.
+        """Make every post that is due and allowed now, and return how many Slack accepted.
 
-        The last unforeseen error is raised after all other posts were tried; MissingError at once.
+        After all posts were tried, the last unforeseen error is raised; a MissingError is raised at
+        once.
         """
         if self._has_unrecorded_post:
             self.store.requeue_in_flight()
@@ -84,7 +85,7 @@ class OutboxWorker:
                 if self._may_post(post) and self.store.claim(post.id):
                     accepted += self._post(post)
             except Exception as error:  # noqa: BLE001 - raised after all others
-                self._has_unrecorded_post = True  # the post may be claimed: posted again next time
+                self._has_unrecorded_post = True  # it may be left claimed: requeued next time
                 broken = error
                 if isinstance(error, MissingError):
                     break
@@ -150,8 +151,8 @@ class OutboxWorker:
     def _call_once(self, method: str, arguments: dict[str, Any], post: SlackPost) -> SlackResponse:
         """Call Slack so that no message is posted twice after a crash.
 
-        Slack recognizes a repeated message by its client id. Where it was deleted since, it is
-        posted again.
+        Slack recognizes a repeated message by its client id. Where the message was deleted since,
+        Slack answers with an error, and it is posted again without the id.
         """
         if method != "chat.postMessage":
             return self.client.call(method, arguments)
@@ -185,7 +186,10 @@ class OutboxWorker:
         return method, arguments
 
     def _wait_for_repair(self, post: SlackPost, why: str) -> None:
-        """Let the channel wait, or everything where it is the token; no attempt is counted."""
+        """Delay all posts of the channel, or all posts at all if the token is the cause.
+
+        No attempt is counted.
+        """
         self.store.retry_later(post.id, why, seconds=self.repair_seconds, counted=False)
         wide = "" if "token" in why or "auth" in why or "account" in why else post.channel
         self._next_post_at[wide] = self.tick() + self.repair_seconds
@@ -217,7 +221,7 @@ class OutboxWorker:
         self._give_up(post, why)
 
     def _give_up(self, post: SlackPost, why: str) -> None:
-        """Give a post up for an hour and tell the on-call people, unless it is such a message."""
+        """Give a post up for an hour and alert the on-call people, unless it is such an alert."""
         of = f"case {post.case_id}" if post.case_id else "a person"
         says = f"⚠️ A post about {of} was not taken: {why}. It is tried again every hour."
         tell = () if post.key.startswith(ALERT) else self.oncall
@@ -235,5 +239,5 @@ class OutboxWorker:
 
 
 def _bounded_by(post: SlackPost) -> object:
-    """Return what the bound on posts per minute counts by: a case, or a person or channel."""
+    """Return what `posts_per_minute` is counted for: a case, or else a person or channel."""
     return post.case_id or post.channel

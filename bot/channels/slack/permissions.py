@@ -1,6 +1,6 @@
 """Checks who may use the desk in Slack and in which channels it may speak.
 
-Slack is asked, and its answer is believed for a while. Without an answer the permission is denied:
+Slack is asked, and its answer is cached for a while. Without an answer the permission is denied:
 until Slack has said which workspace is ours, nobody may use the desk.
 """
 
@@ -22,13 +22,17 @@ BARRED_CHANNELS = (
 )  # fmt: skip
 
 
-IN_USE_SECONDS = 1800.0  # how long after a use a person is asked about again in advance
+IN_USE_SECONDS = 1800.0  # how long after a use Slack is asked again about a person in advance
 ELSEWHERE = "your account belongs to another workspace"
 
 
 @dataclass
 class _Known:
-    """What Slack said of a user or a channel, when, and when it was last used."""
+    """Slack's cached answer about a user or a channel.
+
+    `why` is the objection, empty for none; `at` and `used` are when Slack was asked and when the
+    answer was last used, in seconds of the clock `tick`.
+    """
 
     why: str
     at: float
@@ -39,7 +43,7 @@ class _Known:
 class StaffPermissions:
     """The people who may use the desk: those listed who are members of our workspace.
 
-    Slack's answer about a person is believed for `seconds`; `team` is the id of our workspace.
+    Slack's answer about a person is cached for `seconds`; `team` is the id of our workspace.
     """
 
     client: Client
@@ -90,9 +94,9 @@ class StaffPermissions:
 
 @dataclass
 class ChannelPermissions:
-    """The channels in which the desk may speak: private ones of this workspace alone.
+    """The channels in which the desk may post: only private ones of this workspace.
 
-    Slack's answer about a channel is believed for `seconds`.
+    Slack's answer about a channel is cached for `seconds`.
     """
 
     client: Client
@@ -101,10 +105,10 @@ class ChannelPermissions:
     _known: dict[str, _Known] = field(default_factory=dict)
 
     def objection(self, channel: str, *, seconds: float | None = None) -> str:
-        """Return why the desk may not speak in this channel; empty when it may.
+        """Return why the desk may not post in this channel; empty when it may.
 
-        An earlier answer is believed for `seconds`, where they are given. DeliveryError when Slack
-        does not answer.
+        A cached answer is used if it is at most `seconds` old, by default the `seconds` of this
+        object. DeliveryError when Slack does not answer.
         """
         believed = self.seconds if seconds is None else seconds
         known = self._known.get(channel)
@@ -114,7 +118,7 @@ class ChannelPermissions:
         return known.why
 
     def forget(self) -> None:
-        """Ask Slack again about every channel."""
+        """Drop all cached answers, so that Slack is asked again about every channel."""
         self._known.clear()
 
     def _ask_slack(self, channel: str) -> str:

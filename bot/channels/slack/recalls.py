@@ -1,7 +1,7 @@
-"""Posts what changed in the post, and leads staff from there to a batch of corrections.
+"""Posts cards about changes of the published post, and about batches of corrections that follow.
 
-Its work runs in a thread of its own, because looking through what was sent takes long. Clicks only
-store what a person decided, and the next round draws what follows from it.
+Its work runs in a thread of its own, because looking through what was sent takes long. A click only
+stores what a person decided, and the next call of `work` draws what follows from it.
 """
 
 from dataclasses import replace
@@ -28,14 +28,14 @@ class RecallPosts:
         self.journal = journal
         self.batches = batches
         self.channel = channel
-        self.stale = True  # something may have changed since the last look
+        self.stale = True  # something may have changed since `work` last looked for changes
         self._changes: dict[str, PassageChange] = {}
-        self._undrawn: dict[str, RenderedMessage] = {}  # that could not be drawn yet
-        self._decided = False  # somebody has classed a change since the last look
+        self._undrawn: dict[str, RenderedMessage] = {}  # by key: not stored, as it was being posted
+        self._decided = False  # somebody has classed a change since then
         self._began = False
 
     def work(self) -> None:
-        """Do what waits: send what was approved, ask about changes, offer a batch."""
+        """Send approved batches, ask staff about changes, and offer a new batch."""
         if not self._began:
             self._draw_last()
             self._began = True
@@ -55,7 +55,7 @@ class RecallPosts:
             raise
 
     def decide(self, kind: str, change_id: str, *, actor: str) -> str:
-        """Store what a change means; return what the person is told, empty for nothing."""
+        """Store the kind that a person chose for a change; return what they are told, or empty."""
         change = self._find(change_id)
         if change is None or ChangeKind(kind) not in views.kinds_of(change):
             return GONE
@@ -75,12 +75,12 @@ class RecallPosts:
         return "" if found.actor == actor else TAKEN.format(who=mention(found.actor))
 
     def look_again(self) -> str:
-        """Have the list made anew; return what the person is told."""
+        """Have `work` make the list again; return what the person is told."""
         self.stale = True
         return LOOKING.format(channel=self.channel)
 
     def read_batch(self) -> Batch | None:
-        """Return the list as it was found last; None while the desk looks for it."""
+        """Return the batch that was found last; None while none has been found yet."""
         return self.batches.batch
 
     def _look(self) -> None:
@@ -100,14 +100,14 @@ class RecallPosts:
         self._decided = False
 
     def _find(self, change_id: str) -> PassageChange | None:
-        """Return a change by the id on its buttons, also after a start."""
+        """Return a change by the id on its buttons, also after a restart; None if it is gone."""
         if change_id not in self._changes:
             changes, _ = self.batches.list_changes()
             self._changes = {views.change_id(each): each for each in changes}
         return self._changes.get(change_id)
 
     def _draw_last(self) -> None:
-        """Draw the batch that was sent last: a crash may have kept its card from saying so."""
+        """Draw the card of the batch that was sent last again, in case a crash prevented it."""
         if key := self.journal.correction_batches.find_last(BatchState.STORED):
             self._draw_state(key)
 
@@ -117,7 +117,7 @@ class RecallPosts:
             self._draw(_batch_key(key), views.render_batch_state(batch, self.batches.per_minute))
 
     def _draw(self, key: str, drawn: RenderedMessage) -> None:
-        """Store a message as it shall look; one that is being posted is drawn in the next round."""
+        """Store the new content of a message; if it is just being posted, keep it for `work`."""
         stored = self.journal.slack.redraw(
             key, channel=self.channel, drawn=message_arguments(drawn)
         )

@@ -1,4 +1,4 @@
-"""Checks the set-up of Slack for `doctor`: each thing that can be wrong and how to repair it."""
+"""Checks the set-up of Slack for `doctor`: names what is wrong and how to repair it."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Posts what a model makes of an open case in the thread of its card: a wording, a translation.
+"""Posts a model's suggested wording for an open case, or its translation, in the card's thread.
 
 Both are for staff alone: neither is a draft, and neither is ever sent.
 """
@@ -42,7 +42,7 @@ SPOKEN_TRANSLATION = "A machine translation, in the thread of the case"
 
 
 class ModelPosts(ABC):
-    """Posts what a model makes of each open case, once, into the thread of its card."""
+    """Posts one kind of a model's output for each open case, once, into the thread of its card."""
 
     prefix: str  # of the keys of these posts
 
@@ -50,7 +50,7 @@ class ModelPosts(ABC):
         self.journal = journal
         self.model = model
         self.channel = channel
-        self._tried = Counter[str]()  # attempts by key; MAX_ATTEMPTS of them: nothing more to do
+        self._tried = Counter[str]()  # attempts by key; from MAX_ATTEMPTS on there are no more
 
     def post(self, stopping: threading.Event) -> int:
         """Ask the model for each case that wants a post and has none; return how many got one."""
@@ -65,7 +65,10 @@ class ModelPosts(ABC):
         """Return the message for the thread; None when the model gives none."""
 
     def _may_ask(self, stopping: threading.Event) -> bool:
-        """Return whether the model may be asked; a refusal of the budget counts as no attempt."""
+        """Return whether the model may be asked now.
+
+        It is asked before an attempt is counted, so that a spent budget counts as none.
+        """
         return self.model.state() == "open" and not stopping.is_set()
 
     def _key(self, case: QueuedCase) -> str:
@@ -152,7 +155,7 @@ def _lines(suggestion: Suggestion) -> Iterator[str]:
 
 
 def _passages(suggestion: Suggestion) -> Iterator[str]:
-    """Name the passages that support a sentence, at most five."""
+    """Yield the headings of the passages that support a sentence, at most five."""
     carried = {s.passage.id: s.passage for s in suggestion.sentences if s.passage}
     for passage in list(carried.values())[:5]:
         yield f"📄 {escape(passage.heading)} ({passage.date})"

@@ -1,7 +1,7 @@
-"""Posts the answers of people that somebody proposes for the knowledge, and has them tried.
+"""Posts cards for people's answers that are proposed for the knowledge, and has them tried.
 
 Its work runs in a thread of its own, because trying an answer takes long. The files in the
-knowledge folder say how far each answer is; the cards follow them.
+knowledge folder hold the state of each answer, and the cards show it.
 """
 
 import threading
@@ -18,8 +18,8 @@ from bot.journal import Journal
 from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
 
 UNKNOWN = -1
-SETTLED_NANOSECONDS = 2_000_000_000  # far more than the finest step of a file's time
-DRAWN_AGAIN = timedelta(days=1)  # how long after a decision a start draws its card again
+SETTLED_NANOSECONDS = 2_000_000_000  # far more than the resolution of a file's modification time
+DRAWN_AGAIN = timedelta(days=1)  # how long after a decision a restart draws its card again
 
 
 class TeamAnswerPosts:
@@ -29,9 +29,9 @@ class TeamAnswerPosts:
         self.journal = journal
         self.answers = answers
         self.channel = channel
-        self._seen = UNKNOWN  # when the folder changed last, as it was last read
-        self._drawn: dict[int, str] = {}  # what each card shows
-        self._turn = threading.Lock()  # for whoever reads the files and draws what they say
+        self._seen = UNKNOWN  # the modification time of the folder when it was last read
+        self._drawn: dict[int, str] = {}  # what each card shows, by case
+        self._turn = threading.Lock()  # held while the files are read and their cards drawn
         self._untried: dict[str, str] = {}  # why answers of these digests could not be tried
 
     def work(self) -> None:
@@ -51,7 +51,7 @@ class TeamAnswerPosts:
         """Do what a click asks for; return what the person is told, empty for nothing."""
         number, _, digest = value.partition(":")
         case = int(number) if number.isdecimal() else 0
-        with self._turn:  # a round that read the files before must not draw after
+        with self._turn:  # so that `work` does not draw an older state of the files afterwards
             self._seen = UNKNOWN
             return self._act(action, case, digest, actor)
 
@@ -89,9 +89,10 @@ class TeamAnswerPosts:
         return next((a for a in waiting if a.digest not in self._untried), None)
 
     def _changed_at(self) -> int:
-        """When a file of the folder was last replaced; 0 where there is no folder.
+        """Return the time of the folder's last change in nanoseconds; 0 where there is no folder.
 
-        A change of just now is UNKNOWN, for the next one may have the same time.
+        A change within the last SETTLED_NANOSECONDS is UNKNOWN, as the next one may get the same
+        time.
         """
         try:
             changed = (self.answers.folder / FOLDER).stat().st_mtime_ns
@@ -105,7 +106,7 @@ class TeamAnswerPosts:
             self._draw(answer.case, drawn)
 
     def _is_wanted(self, answer: TeamAnswer) -> bool:
-        """Is there something to decide, or may a crash have kept a card from showing it?"""
+        """Is the answer undecided or its card drawn, or may a crash have kept the card outdated?"""
         if answer.state is TeamAnswerState.PENDING or answer.case in self._drawn:
             return True
         decided = answer.withdrawn_at or answer.approved_at
@@ -116,7 +117,7 @@ class TeamAnswerPosts:
         return False
 
     def _draw(self, case: int, drawn: RenderedMessage) -> None:
-        """Store the card as it shall look; one that is being posted is drawn in the next round."""
+        """Store the new content of a card; if it is just being posted, `work` draws it later."""
         stored = self.journal.slack.redraw(
             _key(case), channel=self.channel, drawn=message_arguments(drawn)
         )

@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 MAX_AGE_SECONDS = 300.0
 NOTE_INTERVAL_SECONDS = 60.0  # between two lines of the audit about one flaw
 LOOK_BACK_SECONDS = 3600  # how long `doctor` and App Home speak of a flaw
-# Slack repeats a refused event after a minute and after five, so a wrong secret is seen in this
-# many minutes soon. A stranger's single request is not.
+# Slack repeats a refused event after one minute and after five, so that a wrong secret soon causes
+# refusals in this many different minutes. A stranger's single request does not.
 WRONG_SECRET_MINUTES = 3
-# What a signed request looks like; whatever else stands in these headers is no signature at all.
+# The form of the headers of a signed request; any other value is no signature at all.
 TIMESTAMP, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
 FORMS = {TIMESTAMP: re.compile(r"[0-9]{1,12}", re.ASCII), SIGNATURE: re.compile(r"v0=[0-9a-f]{64}")}
 
@@ -45,8 +45,8 @@ TEXTS = {
 def drop_malformed(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of a request without a timestamp or signature that cannot be Slack's.
 
-    The library that verifies signatures breaks at some of them, such as a timestamp `nan`; a
-    request without a signature it refuses.
+    The library that verifies signatures raises an error on some of them, such as a timestamp `nan`;
+    a request without a signature it refuses.
     """
     return {
         name: value
@@ -56,7 +56,7 @@ def drop_malformed(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class UnsignedRequests:
-    """Unsigned requests of this process; the audit gets at most one line a minute of each flaw."""
+    """Counts unsigned requests of this process; the audit gets one line a minute for each flaw."""
 
     def __init__(self, journal: Journal, secret: str) -> None:
         self.journal = journal
@@ -99,10 +99,10 @@ def describe_recent(journal: Journal) -> list[str]:
 
 
 def has_wrong_setting(journal: Journal) -> bool:
-    """Return whether the clock or the secret of this desk is wrong, rather than a stranger's try.
+    """Return whether the clock or the secret of this desk is wrong, rather than a stranger trying.
 
-    Only Slack and we can sign with the secret. Another signature may be anybody's: it speaks of a
-    wrong secret when it keeps coming, and no rightly signed request came after it.
+    Only Slack and we can sign with the secret. Another signature may be anybody's. It points to a
+    wrong secret only if it keeps coming and no correctly signed request came after it.
     """
     if journal.count_recent(_event(SignatureFlaw.CLOCK), LOOK_BACK_SECONDS):
         return True

@@ -1,8 +1,8 @@
 """Decides which requests the desk in a browser answers: those of the person at this machine.
 
 The link that the desk prints holds a token, which is exchanged for a cookie. Every form holds a
-token of its own, so that no other page can send it. The address in the request must be this
-machine's, so that no foreign name that points here leads in.
+token of its own, so that no other page can send it. The header `Host` must name this machine, so
+that a foreign host name that resolves to its address is refused (DNS rebinding).
 """
 
 import hashlib
@@ -42,7 +42,7 @@ NO_SESSION = (
 
 
 class Access:
-    """The token of this start, and the browsers that have exchanged it for a cookie."""
+    """The token of this run of the desk, and the sessions of browsers that exchanged it."""
 
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -50,7 +50,7 @@ class Access:
         self._sessions: dict[str, None] = {}  # in the order in which they began
 
     def open_session(self, token: str) -> str:
-        """Return a new session for the token of this start; empty for any other token."""
+        """Return a new session for the token of this run; empty for any other token."""
         if not hmac.compare_digest(token.encode(), self.token.encode()):
             return ""
         session = secrets.token_urlsafe(32)
@@ -69,18 +69,18 @@ class Access:
         return hmac.new(self._key, session.encode(), hashlib.sha256).hexdigest()
 
     def has_sent_form(self, session: str, token: str) -> bool:
-        """Return whether this token is of a form that we have drawn for this session."""
+        """Return whether `token` is the one that every form of this session carries."""
         return hmac.compare_digest(token.encode(), self.form_token(session).encode())
 
 
 class Gate:
-    """Lets only requests of this machine through, and adds the headers that bind the browser."""
+    """Lets only requests of this machine through, and adds security headers to each answer."""
 
     def __init__(self, desk: "WebDesk") -> None:
         self.desk = desk
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Answer a request by the desk, or by the reason why it may not come in."""
+        """Pass a request on to the desk, or answer it with the reason why it is refused."""
 
         async def send_bound(sent: "Message") -> None:
             if sent["type"] == "http.response.start":
@@ -102,7 +102,7 @@ def address_with_port(address: str, port: int) -> str:
 
 
 def cookie_name(request: Request) -> str:
-    """Return the name of our cookie: browsers share cookies among the ports of a machine."""
+    """Return the name of our cookie, with the port, as the ports of a machine share cookies."""
     return f"desk_{request.scope['server'][1]}"
 
 

@@ -1,7 +1,7 @@
-"""Shows the answers of people that others may get too, and does what a person decides about them.
+"""Shows people's answers that are proposed for the knowledge, and does what is decided about them.
 
-It is a view over the same acts as Slack and the terminal have (`bot.staff.team_answers`): one
-person proposes the answer of a case, the desk tries it, and another person approves it.
+It uses the same actions as Slack and the terminal (`bot.staff.team_answers`): one person proposes
+the answer of a case, the desk tries it, and another person approves it.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ Handler = Callable[[Visit], Response]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerView:
-    """An answer with its state and its people in words."""
+    """An answer, with its state and who did what described in words."""
 
     answer: TeamAnswer
     kind: str  # of the badge
@@ -53,12 +53,12 @@ class AnswerPages:
 
     @property
     def shown(self) -> Mapping[str, Handler]:
-        """What answers a request for a page, by its path."""
+        """The handlers of the pages, by path."""
         return {"/answers": self._list, "/cases/{number:int}/take": self._window}
 
     @property
     def acts(self) -> Mapping[str, Handler]:
-        """What answers a form, by its path."""
+        """The handlers of submitted forms, by path."""
         return {
             "/cases/{number:int}/take": self._propose, "/answers/{number:int}/try": self._try,
             "/answers/{number:int}/approve": self._approve,
@@ -72,7 +72,7 @@ class AnswerPages:
         return self.web.render("answers.html", visit, status, found=found, wrong=wrong)
 
     def _window(self, visit: Visit) -> Response:
-        """Show what a case offers, or why nothing of it can be taken."""
+        """Show the form to propose the answer of a case, or why it cannot be taken."""
         number = self._known_case(visit)
         try:
             offered = self.answers.suggest(number)
@@ -124,7 +124,7 @@ class AnswerPages:
         )
 
     def _do(self, visit: Visit, done: str, act: Callable[[], TeamAnswer]) -> Response:
-        """Do an act, then show all answers again, with what speaks against it where it failed."""
+        """Do an action, then show all answers again, with the reason if it failed."""
         try:
             act()
         except DeskError as error:

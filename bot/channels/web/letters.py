@@ -1,4 +1,4 @@
-"""Shows mails of both sides on the pages as a mail program shows them."""
+"""Prepares mails of users and of the desk for the pages, as a mail program shows them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ class Letter:
 def as_letter(text: str) -> Markup:
     """Return a text of ours as a mail program shows it: headings, quotes and lists.
 
-    It is written anew from the plain text, every word escaped, in the tags of the HTML part of our
-    mails; their styles stay away, as the page has its own.
+    Its HTML is made from the plain text, with every word escaped, and has the tags of the HTML part
+    of our mails without their styles, as the page has its own.
     """
     page = html_of(printable(text), language="en", links=())
     body = page.partition("<body")[2].partition(">")[2].rpartition("</body>")[0]

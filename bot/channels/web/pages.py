@@ -72,7 +72,7 @@ NOBODY_NAMED: Mapping[EscalationReason, str] = {}
 MAILS_PER_PAGE = 25
 CASES_PER_PAGE = 25
 MAX_DECIDED = 10  # cases below the queue that were decided last
-# What is said after an act; the address names it, and no text of an address is ever shown.
+# What is said after an action, by the name that the URL carries; no text of a URL is ever shown.
 DONE = {
     "sent": "It is on its way. Below you see when it was handed over.",
     "asked": "Your question is on its way. The case stays open and waits for their answer.",
@@ -97,7 +97,7 @@ ALREADY = "You have sent it already. Once is enough."
 ERASED = "Everything about this person was erased, at their request. Nothing is left to do here."
 NOT_FOUND = "There is no such page."
 BROKEN = "Something went wrong (error {number}). Nothing was sent. Go back and try again."
-# What a person writes here about one case; an answer to many cases at once is Slack's.
+# The kinds of reply that a person can write here; only Slack offers an answer to many cases.
 WRITTEN = frozenset({ReplyKind.APPROVE, ReplyKind.EDIT, ReplyKind.DETAILS})
 MAX_SUBJECT, MAX_TRIAL_TEXT = 200, 20_000  # characters of a mail that is written here to try
 
@@ -139,7 +139,7 @@ class WebDesk:
 
     @cached_property
     def describe(self) -> Views:
-        """Built at the first page, as it needs what was learned."""
+        """What describes mails and cases; built at the first page, as it needs the fit."""
         knowledge = self.desk.knowledge
         texts = read_staff_texts(knowledge.folder)
         judge = self.desk.responder.judge
@@ -177,7 +177,9 @@ class WebDesk:
     def render_notice(
         self, says: str, *, status: int, enter: bool = False, back: bool = False
     ) -> Response:
-        """Return a page of a few words; with `enter` it leads on, with `back` to the desk."""
+        """Return a page of a few words; with `enter` it opens the desk by itself, with `back` it
+        has a link to it.
+        """
         page = self.templates.get_template("notice.html").render(says=says, enter=enter, back=back)
         return HTMLResponse(page, status)
 
@@ -202,7 +204,7 @@ class WebDesk:
         ]
 
     def _endpoint(self, handler: Handler) -> Callable[[Request], Any]:
-        """Return what answers a request: by `handler` in a thread, for a signed-in person alone."""
+        """Return an endpoint that runs `handler` in a thread, for signed-in people only."""
 
         async def answer(request: Request) -> Response:
             body = await request.body()
@@ -236,8 +238,8 @@ class WebDesk:
     def _sign_in(self, request: Request, token: str) -> Response:
         """Exchange the token for a cookie.
 
-        The page leads on by itself: browsers send a strict cookie along with what our own page
-        asks for, and not always along with a redirect.
+        The page opens the desk by itself: browsers send a SameSite=Strict cookie with requests that
+        our own page makes, and not always with a redirect.
         """
         session = self.access.open_session(token)
         if not session:
@@ -250,7 +252,7 @@ class WebDesk:
         return Response(self.style, media_type="text/css")
 
     def _miss(self, _request: Request, error: Exception) -> Response:
-        """Answer a path that is not there."""
+        """Answer a request for a page that does not exist."""
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
         return self.render_notice(NOT_FOUND, status=status, back=True)
 
@@ -338,7 +340,7 @@ class WebDesk:
         return case
 
     def _write(self, visit: Visit) -> Response:
-        """Show the last look at a draft, or the form to write a mail."""
+        """Show a draft for the last check, or the form to write a mail."""
         case, kind = self._find_case(visit), _kind(visit.request.path_params["kind"])
         can = case.can_approve if kind is ReplyKind.APPROVE else bool(case.sender)
         if not (can and may_act(case, BROWSER_ACTOR)):
@@ -350,7 +352,7 @@ class WebDesk:
         return self._form(visit, case, kind, text)
 
     def _check(self, visit: Visit) -> Response:
-        """Check what a person wrote; show remarks on it, or all of it for a last look."""
+        """Check what a person wrote; show remarks on it, or all of it for the last check."""
         case, kind = self._find_case(visit), _kind(visit.form.get("kind", ""))
         text = visit.form.get("text", "")
         if wrong := object_to_text(text):
@@ -363,12 +365,12 @@ class WebDesk:
         return self._last_look(visit, case, kind, text)
 
     def _change(self, visit: Visit) -> Response:
-        """Show the form again with the text of the last look."""
+        """Show the form again with the text of the last check."""
         case, kind = self._find_case(visit), _kind(visit.form.get("kind", ""))
         return self._form(visit, case, kind, visit.form.get("text", ""))
 
     def _send(self, visit: Visit) -> Response:
-        """Store the mail that was shown for the last look, after checking it once more."""
+        """Store the mail that was shown for the last check, after checking it once more."""
         case, kind = self._find_case(visit), _kind(visit.form.get("kind", ""))
         approves = kind is ReplyKind.APPROVE
         text = case.draft if approves else visit.form.get("text", "")
@@ -444,7 +446,7 @@ class WebDesk:
     def _say(
         self, visit: Visit, case: Case, says: str, *, text: str = "", status: int = HTTPStatus.OK
     ) -> Response:
-        """Return a page that says what became of an act, with the person's own text to copy."""
+        """Return a page that says what came of an action, with the person's own text to copy."""
         return self.render(
             "changed.html", visit, status, it=self._view(case), says=says, text=text,
             amiss=status != HTTPStatus.OK,

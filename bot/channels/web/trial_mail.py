@@ -1,4 +1,4 @@
-"""Makes the mail that a person writes in the browser to try the desk: as one that came in."""
+"""Composes the mail that a person writes in the browser to try the desk, like a received one."""
 
 from email.errors import HeaderParseError
 from email.message import EmailMessage

@@ -1,4 +1,4 @@
-"""Turns mails and cases into what the pages show: plain words, nothing decided here."""
+"""Turns mails and cases into the words that the pages show; it decides nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,7 +94,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why one question was decided so: what came of it, in words, and the nearest passages."""
+    """The outcome of one question in words, why it was reached, and the nearest passages."""
 
     question: str
     kind: str
@@ -107,7 +107,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailView:
-    """A received mail beside its reply, and why."""
+    """A received mail with its replies, and why each of its questions was decided so."""
 
     id: int
     letter: Letter
@@ -120,7 +120,7 @@ class MailView:
     masked: str
     case_id: int | None
     waits: bool  # for a person
-    pending: bool  # something happens with it in this moment
+    pending: bool  # it is being decided, or a mail in answer to it is under way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class CaseView:
 
 
 class Views:
-    """Describes mails and cases with the texts and passages of one knowledge.
+    """Describes mails and cases with the texts and passages of one knowledge folder.
 
     `threshold_for` returns the probability from which the desk answers a language by itself;
     `contacts` are those whom staff call, by reason.
@@ -255,7 +255,7 @@ class Views:
 
 
 def _sure(asked: CaseQuestion, threshold: float) -> str:
-    """Say how probable it is that the passages answer, and what the desk requires of itself."""
+    """Return the probability that the passages answer, and the desk's threshold, in words."""
     if not asked.passages:
         return ""
     return (
@@ -301,7 +301,7 @@ def ago(at: str, now: datetime) -> str:
 
 
 def moment(at: str) -> str:
-    """Return a stamp of the journal as people read it."""
+    """Return a timestamp of the journal as people read it."""
     return f"{datetime.fromisoformat(at).astimezone(UTC):%d %b %Y, %H:%M} UTC"
 
 
@@ -311,7 +311,7 @@ def harmless(value: object) -> object:
 
 
 def exact(text: str) -> Markup:
-    """Return a person's own text as it is, for a field that sends it back."""
+    """Return a person's own text escaped and otherwise unchanged, for a form that sends it back."""
     return escape(text)
 
 

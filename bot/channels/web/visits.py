@@ -1,4 +1,4 @@
-"""Reads the requests of signed-in people: the numbers that they name and the fields of forms."""
+"""Reads the requests of signed-in people: numbers in the path and query, and fields of forms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Visit:
 
     @property
     def number(self) -> int:
-        """Return the number in the path; HTTPException for one that nothing can have."""
+        """Return the number in the path; HTTPException (404) for one above MAX_NUMBER."""
         number = int(self.request.path_params["number"])
         if number > MAX_NUMBER:
             raise HTTPException(HTTPStatus.NOT_FOUND)

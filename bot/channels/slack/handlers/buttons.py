@@ -1,4 +1,7 @@
-"""Handles clicks, commands and App Home; each may come twice, and the journal knows the first."""
+"""Handles clicks, commands and App Home.
+
+Slack may deliver each of them twice; the journal recognizes the second one.
+"""
 
 import json
 from collections.abc import Callable
@@ -71,7 +74,7 @@ class ButtonHandler:
         self.lost_access = ""  # what Slack said when the app or its tokens were removed
 
     def handle(self, event: SlackEvent) -> None:
-        """Do what one event asks for, or say where it was asked why not."""
+        """Do what an event asks for, or tell the person why not, in the place where they asked."""
         payload = event.payload
         if payload["kind"] in ACCESS_LOST:
             if self.context.staff_permissions.team in ("", payload["team"]):
@@ -158,7 +161,7 @@ class ButtonHandler:
         self.context.reply_privately(payload, drawn.text, drawn.blocks)
 
     def _find_case(self, number: int) -> Case | None:
-        """Return the case of this number; for a mail that joined a case, that case."""
+        """Return the case of this number, or the case that it was joined to."""
         case = self.cases.read(number)
         if case and case.parent and not case.open and not case.decision:
             return self.cases.read(case.parent)
@@ -175,7 +178,7 @@ class ButtonHandler:
             self.context.reply_privately(payload, NO_CASE)
             return
         try:
-            # No button of the desk lacks a version, so a value without one fits no case.
+            # Every other button carries a version; "?" for a missing one matches no case.
             self._on_case(action, case, rest if action == "claim" else rest or "?", payload)
         except (InputError, BlockedError) as error:
             self.context.reply_privately(payload, f"Nothing was sent: {error}")
@@ -231,7 +234,10 @@ class ButtonHandler:
         self._say_who_was_first(case.id, payload)
 
     def _say_who_was_first(self, case_id: int, payload: Payload) -> None:
-        """Say who was first; say nothing to the second click of the same person."""
+        """Tell a person who has taken or decided the case before.
+
+        Nothing is said if that is the person, as at a second click.
+        """
         case = self.cases.read(case_id)
         if case is None or (case.open and case.owner == actor(payload)):
             return
@@ -278,7 +284,7 @@ class ButtonHandler:
         self.context.reply_privately(payload, OPTED_OUT if noted else OPTED_OUT_BEFORE)
 
     def _open_act(self, action: str, case: Case, payload: Payload) -> None:
-        """Open the window of an entry of *More*."""
+        """Open the window for an entry of the menu (`more`)."""
         me = actor(payload)
         if not case.open or (action != "assign" and case.owner not in ("", me)):
             self._say_who_was_first(case.id, payload)
@@ -405,12 +411,12 @@ class ButtonHandler:
 
 
 def _number(text: str) -> int:
-    """Return the id in a text; 0, which nothing has, where there is none."""
+    """Return the id in a text; 0, which is no id of anything, where there is none."""
     return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def answer_without_buttons(asked: SlackEvent) -> dict[str, Any]:
-    """Return an answer as it was given, without the buttons for one person."""
+    """Return the stored answer to a question, without the buttons to rate and share it."""
     answer = json.loads(asked.result)
     kept = [
         block for block in answer["blocks"] if block.get("block_id") not in ("share", "feedback")

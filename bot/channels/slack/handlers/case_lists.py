@@ -7,7 +7,7 @@ from bot.journal.case_lists import CaseFilter
 from bot.journal.cases import Cases
 from bot.staff.case_rows import find_language, find_topics, name_language
 
-MAX_WORDS = 8  # of a search; more of them find nothing that these do not
+MAX_WORDS = 8  # of a search; further words are ignored, as they could find no further case
 WAITING, MINE = "What waits for a person", "Your cases"
 UNCLAIMED, NOTHING = "Nobody has these", "Nothing waits. 🎉"
 UNKNOWN = (
@@ -21,10 +21,10 @@ NO_WORDS = "Write what to look for: `/incident find invoice`. It looks in mails 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseList:
-    """A list of cases that somebody asked for: which, under what title, which page.
+    """A list of cases that somebody asked for: its filter, its title and the page to show.
 
-    `command` shows the list in Slack, where there is one; with the number of a page behind it, that
-    page.
+    `command` is the slash command for the list, empty where there is none; followed by a number it
+    shows that page.
     """
 
     wanted: CaseFilter

@@ -20,7 +20,7 @@ CHANGED = "Somebody else decided some of these first. Nothing was learned; open 
 
 
 class LabelActs:
-    """Opens the window with what others answered, and does what a person says of it.
+    """Opens the window with other people's answers, and stores with which of them a person agrees.
 
     `topics` are the titles of passages by id.
     """
@@ -30,13 +30,13 @@ class LabelActs:
         self.topics = topics
 
     def window(self, me: str) -> View | str:
-        """Return the window for this person, or what to say instead."""
+        """Return the window for this person, or the text to show instead."""
         alone = self.learning.alone
         waiting = [e for e in self.learning.propose() if alone or e.answered_by != me]
         return agree_to_labels(waiting, self.topics) if waiting else NONE_WAIT
 
     def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        """Learn from the labels that were shown, but for those that were called wrong."""
+        """Accept the labels that were shown, and reject those that the person called wrong."""
         shown = {int(number) for number in remembered.get("labels") or []}
         wrong = {int(number) for number in modals.read_choices(dict(view), "without")} & shown
         try:

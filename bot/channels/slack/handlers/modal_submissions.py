@@ -1,7 +1,7 @@
-"""Handles submitted modals: each is checked and committed before it is acknowledged.
+"""Handles submitted modals: each is checked, and its result committed, before it is acknowledged.
 
-The answer to Slack is the next modal, so a person sees at once whether their mail was stored, and
-why not. The mail itself is sent by a job.
+The answer to Slack is the next modal, so that a person sees at once whether their mail was stored,
+or why not. The mail itself is sent by a job.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -171,7 +171,7 @@ class ModalHandler:
         return _next(modals.show_message(0, THANKS + MASKED * bool(note.spans)))
 
     def _announce_in_thread(self, case: Case, says: str) -> None:
-        """Post into the thread of the card, for those who had the case."""
+        """Post in the thread of the card that the case changed hands, for those who had it."""
         self.store.enqueue(
             f"note:{case.id}:{case.version}", channel=self.context.channel, case_id=case.id,
             method="chat.postMessage",
@@ -199,7 +199,10 @@ class ModalHandler:
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""
     ) -> Ack:
-        """Say what happened meanwhile; while the case is open, the person may go on writing."""
+        """Return the modal that says how the case changed meanwhile.
+
+        While the case is open and not another person's, the person may go on writing.
+        """
         if case is None:
             return _next(_gone(remembered))
         later = self.store.list_follow_ups(case.message_id)
@@ -232,7 +235,10 @@ def error_response(number: str) -> Ack:
 def _since(
     later: Sequence[FollowUpMessage], case: Case, remembered: Mapping[str, Any]
 ) -> Sequence[FollowUpMessage]:
-    """Return the mails that came after the modal was opened: a version ends in their number."""
+    """Return the mails that came after the modal was opened.
+
+    A version ends in the number of later mails, so that two versions tell how many came between.
+    """
     then, now = (
         int(version.rpartition(".")[2] or 0)
         for version in (str(remembered.get("v", "")), case.version)

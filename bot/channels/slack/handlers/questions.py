@@ -1,7 +1,7 @@
 """Handles questions that staff ask by direct message, mention, command or shortcut.
 
-The same responder answers them as mails. The answer is stored before it is posted, so that a crash
-in between repeats neither the decision nor the post.
+The responder that answers mails answers them too. The answer is stored before it is posted, so that
+a crash in between repeats neither the decision nor the post.
 """
 
 import json
@@ -53,9 +53,9 @@ class QuestionHandler:
         return self.context.channel_permissions.objection(str(payload["channel"]))
 
     def _post_status(self, event: SlackEvent) -> dict[str, str]:
-        """Post at once that the desk is looking it up; the answer replaces that message.
+        """Post at once that the desk is looking it up; the answer replaces that message later.
 
-        Returns its id in Slack as `ts`, empty where there is none to replace.
+        Return the message's id in Slack as `ts`, empty where there is no message to replace.
         """
         payload = event.payload
         if payload.get("url"):

@@ -1,4 +1,4 @@
-"""Handles what staff do beside a single answer: assign, saved replies, several cases at once."""
+"""Handles the menu *More* of a card: assign, passage, saved reply, several cases, merge."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from bot.staff.case_actions import may_act, object_to_text
 from bot.staff.staff_remarks import warnings
 
 Ack = dict[str, Any]
-CLOSE: Ack = {"response_action": "clear"}  # every open window
+CLOSE: Ack = {"response_action": "clear"}  # closes every open window
 MAX_TOGETHER = 100  # cases that can be decided at once; a menu of Slack has no more
 NO_SNIPPETS = "There are no saved replies. Put them into `snippets/en.yaml` of the knowledge."
 NO_PASSAGE = "No passage of the post may answer this case as it stands. Write in your own words."
@@ -47,7 +47,7 @@ class StaffActs:
         }
 
     def window(self, action: str, case: Case, me: str) -> View | str:
-        """Return the window that an entry of *More* opens, or what to say instead."""
+        """Return the window that an entry of *More* opens, or the text to show instead."""
         match action:
             case "assign":
                 return staff_windows.assign_case(case)
@@ -121,7 +121,7 @@ class StaffActs:
         )  # fmt: skip
 
     def _choose_passage(self, case: Case) -> View | str:
-        """The window with every passage of the post, those near the questions of the case first."""
+        """Return the window with every passage of the post, those nearest to the case first."""
         if case.needs_call:
             return NO_PASSAGE
         near = [name for question in case.questions for name in question.passages]

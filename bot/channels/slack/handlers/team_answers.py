@@ -37,7 +37,7 @@ class TeamAnswerActs:
             return f"This cannot be taken: {error}."
 
     def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        """Store the proposal, or say what speaks against it in the window."""
+        """Store the proposal, or show in the window why it cannot be stored."""
         case = remembered.get("case")
         if self.answers is None or not isinstance(case, int):
             return _show(modals.show_message(0, NOT_HERE))

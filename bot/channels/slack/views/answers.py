@@ -1,4 +1,4 @@
-"""Draws the answer to a question of staff: the outcomes as by mail, with their evidence."""
+"""Draws the answer to a question of staff: the same outcomes as by mail, with their evidence."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
@@ -45,7 +45,7 @@ SPOKEN = "Incident Desk has an answer for you"
 class AnswerView:
     """Draws responses for staff.
 
-    `threshold_for` gives the probability from which the desk answers a language by itself.
+    `threshold_for` returns the probability from which the desk answers a language by itself.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class AnswerView:
     def render(
         self, response: Response, event_id: int, *, can_share: bool = False
     ) -> RenderedMessage:
-        """Return every outcome, then buttons to rate and, with `can_share`, to share it."""
+        """Return the message with every outcome, then buttons to rate the answer and, with
+        `can_share`, to share it.
+        """
         blocks: list[Block] = []
         if response.redactions:
             blocks.append(

@@ -61,7 +61,7 @@ def quote_all(text: str) -> list[Block]:
 
 
 def list_warnings(warnings: Sequence[str], title: str = LOOK_AGAIN) -> list[Block]:
-    """Return remarks on a text as blocks; a remark may quote what a user or a model wrote."""
+    """Return remarks on a text as blocks, quoted, as they may hold words of a user or a model."""
     lines = [f"• {each}" for each in warnings[:MAX_WARNINGS]]
     if len(warnings) > MAX_WARNINGS:
         lines.append(f"… and {len(warnings) - MAX_WARNINGS} more remarks")
@@ -125,7 +125,7 @@ def select(action: str, title: str, options: Sequence[tuple[str, str]]) -> Block
 
 
 def overflow(action: str, options: Sequence[tuple[str, str]]) -> Block:
-    """Return the menu of rarer acts at the end of a row of buttons; a choice acts at once."""
+    """Return the menu of rarer actions at the end of a row of buttons; a choice acts at once."""
     return {
         "type": "overflow", "action_id": action,
         "options": [_option(value, says) for value, says in options],
@@ -195,12 +195,12 @@ def radio_buttons(block_id: str, title: str, options: Sequence[tuple[str, str]])
 
 
 def relative_time(at: str) -> str:
-    """Return a stamp as text that Slack shows as, for example, 'three minutes ago'."""
+    """Return a timestamp as text that Slack shows as, for example, 'three minutes ago'."""
     return _date(at, "{ago}")
 
 
 def absolute_time(at: str) -> str:
-    """Return a stamp as text that Slack shows in the time zone of each reader."""
+    """Return a timestamp as text that Slack shows in the time zone of each reader."""
     return _date(at, "{date_short_pretty} {time}")
 
 

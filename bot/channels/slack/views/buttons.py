@@ -1,4 +1,4 @@
-"""Draws the buttons of a case, always in two rows and each at its place."""
+"""Draws the buttons of a case, in two rows and in the same order in every state."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from bot.channels.slack.views.blocks import Block
 from bot.journal import Case, CaseAction
 from bot.staff.case_actions import can_undo
 
-# What the menu at the end of the row offers, by the name of the act.
+# What the menu at the end of the row offers: pairs of the action's name and its text.
 MORE = (
     ("assign", "Assign to somebody"), ("passage", "Answer with another passage"),
     ("snippet", "Saved reply"),
     ("several", "Answer or close several together"), ("merge", "Merge with another of theirs"),
 )  # fmt: skip
-TO_SENDER = frozenset({"passage", "snippet", "merge"})  # acts that need somebody to answer
+TO_SENDER = frozenset({"passage", "snippet", "merge"})  # actions that need a sender to answer
 NOBODY = "The case is closed and nobody gets a mail. You can reopen it."
 
 

@@ -66,10 +66,10 @@ class RenderedMessage:
 
 
 class Cards:
-    """Draws cases with the texts and the passages of one knowledge.
+    """Draws cases with the texts and the passages of one knowledge folder.
 
-    `threshold_for` gives the probability from which the desk answers a language by itself,
-    `contacts` are those whom staff call, by reason, and `oncall` the people on call.
+    `threshold_for` returns the probability from which the desk answers a language by itself,
+    `contacts` are those whom staff call, by escalation reason, and `oncall` the people on call.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Cards:
         return RenderedMessage(blocks=b.fit_message(blocks), text=self.summary(case))
 
     def summary(self, case: Case) -> str:
-        """Return one line for notifications: no word of the user and no address."""
+        """Return one line for notifications, without the user's words and without an address."""
         reason = self.texts.reasons[EscalationReason(case.reason)].title
         return f"Case {case.id}, {self._urgency(case).lower()}, {reason}: {self._state(case)}"
 
@@ -148,7 +148,10 @@ class Cards:
         return describe_stage(case) + ", overdue" * late
 
     def _standing(self, case: Case) -> str:
-        """Say who has the case and until when; after a decision who decided what, and the mail."""
+        """Return who has the case and until when.
+
+        After a decision it is who decided what, and what became of the mail.
+        """
         state = self._state(case)
         lines = [
             f"*{state[:1].upper()}{state[1:]}*{_by(case)} · came {b.relative_time(case.opened_at)}"
@@ -206,14 +209,14 @@ class Cards:
         return "\n".join(lines)
 
     def _earlier(self, case: Case) -> str:
-        """Say that the sender had cases before, and how the last decided one ended."""
+        """Return that the sender had cases before, and how the last decided one ended."""
         count = "an earlier case" if case.earlier == 1 else f"{case.earlier} earlier cases"
         done = self.texts.actions.get(case.earlier_action, case.earlier_action)
         ended = f"; of the last decided one: we {escape(done)}" if done else ""
         return f"🗂 *The same sender has {count}*{ended}."
 
     def _chance(self, case: Case) -> str:
-        """Say in plain words how probable a right draft is, and what the desk itself requires."""
+        """Return the probability that the draft answers, and the desk's threshold, in words."""
         sure = draft_chance(case)
         if sure is None:
             return ""
@@ -232,7 +235,7 @@ class Cards:
             yield b.plain_small_print(f"📎 {len(case.attachments)} attached: {defang(names)}")
 
     def _outdated(self, case: Case) -> Iterator[Block]:
-        """Yield what has changed in the post since the sender was told something else."""
+        """Yield the changed passages of the post that the sender was told in an older version."""
         if not case.open or not case.outdated:
             return
         known = [self.knowledge.passages.get(each) for each in case.outdated]
@@ -286,7 +289,7 @@ def proof_lines(proof: SenderProof) -> Iterator[Block]:
 
 
 def render_erased(what: str) -> RenderedMessage:
-    """Return what takes the place of a message about a person who had it erased."""
+    """Return what replaces a message about a person whose data was erased at their request."""
     says = "Everything about this person was erased, at their request. Nothing is left to do here."
     return RenderedMessage(
         blocks=[b.header(f"{GONE} {what} · erased"), b.markdown(says)], text=f"{what}: erased"
@@ -304,7 +307,8 @@ def mention(actor: str) -> str:
 def _open_parts(case: Case) -> Iterator[Block]:
     """Yield what the desk has already sent and which questions are still open.
 
-    Nothing is said of a single open question that nothing was sent about: the mail says it all.
+    Where nothing was sent and a single question is open, nothing is listed: the mail itself shows
+    it.
     """
     done = [q.text for q in case.questions if q.kind != "escalation"]
     waiting = [q.text for q in case.questions if q.kind == "escalation"]

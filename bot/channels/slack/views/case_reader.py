@@ -1,4 +1,4 @@
-"""Draws the windows in which somebody reads: all of a case, and what others did to it."""
+"""Draws the windows to read: all of a case, and how a case was changed by others meanwhile."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,7 +13,7 @@ from bot.journal.transcript import TranscriptEntry
 from bot.outbound import text_of
 
 PAGE_CHARACTERS = 12_000  # of a page of *Show all*
-MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of one's own
+MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of the person's own
 WROTE_AGAIN = "They have written again since you began."
 
 
@@ -45,9 +45,10 @@ def conflict(
     actions: Mapping[str, str],
     kind: str = "",
 ) -> View:
-    """Return the modal for a case that changed meanwhile: what happened, beside one's own text.
+    """Return the modal for a case that changed meanwhile: what happened, and the person's text.
 
-    With a `kind` the person may go on from here: the text is in the fields and is checked again.
+    With a `kind` (of reply) the person may go on writing: the text is in the fields and is checked
+    again. Without one it is only shown, to be copied.
     """
     news = list(_news(case, bool(text), actions))
     if kind:

@@ -34,10 +34,10 @@ class CasePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeList:
-    """What App Home lists for one person: what they chose there, or else the two usual lists.
+    """The lists in App Home of one person: the one that they chose, or else the two usual ones.
 
-    `chosen` is empty for the usual lists; `topics` and `languages` are the numbers of open cases by
-    which one can choose.
+    `chosen` is the name of the chosen list, empty for the usual lists. `topics` and `languages` are
+    the topics and languages to choose from, each with its number of open cases.
     """
 
     lists: Sequence[tuple[str, CasePage, str]]  # title, page, what is said of an empty list
@@ -84,7 +84,7 @@ def build_home(
 def list_cases(
     cards: Cards, page: CasePage, title: str, none: str, command: str, *, now: datetime
 ) -> list[Block]:
-    """Return a page of cases as blocks; where it is not the last, with the command for the next."""
+    """Return a page of cases as blocks, with the command for the next page, if there is one."""
     rest = f"`{escape(command)} {page.number + 1}`"
     heading = b.header(f"{title} ({page.total})")
     return b.fit_message([heading, *_rows(cards, page, none, rest, now)])
@@ -139,7 +139,7 @@ def _today(numbers: DailyStatistics) -> Iterator[str]:
 
 
 def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[HealthLine]:
-    """Say whether mail comes in and goes out."""
+    """Yield a line on whether mail comes in, and one on whether it goes out."""
     says = "mail is taken" if taking else "no mail can be taken; the desk tries again and again"
     yield HealthLine(name="mail in", good=taking, says=says)
     wrong = [f"{numbers.waiting} wait for the mail server"] * bool(numbers.waiting)
@@ -149,7 +149,7 @@ def _mail(numbers: DailyStatistics, *, taking: bool) -> Iterator[HealthLine]:
 
 
 def _model(health: Sequence[HealthLine]) -> Iterator[HealthLine]:
-    """Say that no model is used, where the health says nothing of one."""
+    """Yield the line that no model is used, if `health` has no line on a model."""
     if all(each.name != "model" for each in health):
         yield HealthLine(name="model", good=True, says=MODEL_OFF)
 

@@ -10,7 +10,7 @@ from bot.staff.answers_to_learn import ProposedLabel
 
 MOST_SHOWN = 30  # labels of a window, two blocks each; the others come when these are decided
 QUESTION = 300  # characters of a question that are shown
-OPTION = 60  # the same in the menu
+OPTION = 60  # characters of a question in the menu
 OWN_WORDS = "in their own words: such questions go on to people"
 
 

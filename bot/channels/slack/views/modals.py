@@ -17,8 +17,8 @@ from bot.staff.case_rows import name_language
 MAX_QUESTION_CHARACTERS = 1_500  # of a mail above the reply; *Show all* has the rest
 MAX_WORDING = 300  # characters of another wording of a question
 MAX_OPTION = 70  # characters of an option in a menu; Slack allows 75
-MAX_FOLLOW_UPS = 3  # later mails above the reply, the newest
-ANY_LANGUAGE = "any_language"  # the box under which own words go to other languages too
+MAX_FOLLOW_UPS = 3  # later mails above the reply; the newest are shown
+ANY_LANGUAGE = "any_language"  # the checkbox by which a person's words go to other languages too
 View = dict[str, Any]
 
 
@@ -33,8 +33,8 @@ def edit_reply(
 ) -> View:
     """Return the modal to write a reply, or with the kind `details` a request for details.
 
-    With `warnings` about `text` a box must be ticked before it goes on. `news` are blocks about
-    what happened since the text was begun.
+    With `warnings` about `text` a box must be ticked before the next step. `news` are blocks about
+    what happened since the person began to write.
     """
     asks = kind == "details"
     written = split_text(text, b.INPUT)
@@ -63,9 +63,10 @@ def edit_reply(
 def others_ask(
     wordings: Sequence[str], alike: Sequence[AskedQuestion], languages: Mapping[str, int]
 ) -> list[Block]:
-    """Return blocks that show how others ask the same, and let one add who asks nearly that.
+    """Return blocks that show how others ask the same, and let a person add similar questions.
 
-    `languages` counts those who ask the same in another language, who can be added too.
+    `languages` counts those who ask the same in another language, by its code; they can be added
+    too.
     """
     blocks: list[Block] = []
     if wordings:
@@ -136,7 +137,7 @@ def confirm_sending(
 
 
 def show_message(case_id: int, says: str) -> View:
-    """Return a modal that only says something; 0 stands for no case."""
+    """Return a modal that only shows the text `says`; a `case_id` of 0 stands for no case."""
     return build_modal(
         "done", f"Case {case_id}" if case_id else "Incident Desk", [b.markdown(says)], {}
     )
@@ -181,7 +182,7 @@ def report_wrong_answer(event_id: int) -> View:
 
 
 def read_text(view: dict[str, Any]) -> str:
-    """Return the text that was typed, with its parts joined as they had been split."""
+    """Return the text that was typed; its parts are joined by what had separated them."""
     values = view["state"]["values"]
     gaps = json.loads(view.get("private_metadata") or "{}").get("gaps", [])
     typed = [_typed(values, number) for number in range(len(gaps) + 1)]
@@ -216,7 +217,7 @@ def read_person(view: dict[str, Any], block_id: str) -> str:
 
 
 def is_ticked(view: dict[str, Any], block_id: str = "warned") -> bool:
-    """Return whether a box is ticked, by default that about the warnings."""
+    """Return whether a checkbox is ticked, by default the one about the warnings."""
     box = view["state"]["values"].get(block_id, {}).get("tick", {})
     return bool(box.get("selected_options"))
 

@@ -1,4 +1,4 @@
-"""Writes whom staff call about a case in Slack's markup."""
+"""Formats the contacts that staff call about a case in Slack's markup."""
 
 from collections.abc import Sequence
 

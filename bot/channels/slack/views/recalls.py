@@ -1,6 +1,7 @@
 """Draws what has changed in the post, and the batch of corrections that follows from it.
 
-No card names a user: the list of whom a batch concerns is a window, which Slack does not keep.
+No card names a user: the list of a batch's recipients is shown in a window, which Slack does not
+keep.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from bot.journal.records import BatchState
 from bot.staff.outdated_answers import Outdated
 from bot.staff.recall_batches import Batch
 
-FIELD = 1_900  # characters of a text beside another; Slack takes 2,000 in a field
+FIELD = 1_900  # characters of one of two texts side by side; Slack takes 2,000 in a field
 BEFORE_DIFFERENCE = 300  # characters that are shown before the first difference of long texts
 MAX_SAMPLES = 2  # mails that the card of a batch shows
 MAX_SAMPLE_CHARACTERS = 2_500
@@ -58,7 +59,8 @@ def kinds_of(change: PassageChange) -> tuple[ChangeKind, ...]:
 def render_change(change: PassageChange, actor: str = "") -> RenderedMessage:
     """Return the card of a change: both texts side by side, and a button for each kind.
 
-    Without an `actor` its kind is a suggestion; else it is what this person decided.
+    Without an `actor` the kind of the change is a suggestion of the desk; with one it is what this
+    person decided.
     """
     name, follows = _name(change, change.kind), KINDS[change.kind][1]
     said = (
@@ -99,7 +101,7 @@ def render_batch(batch: Batch, per_minute: int) -> RenderedMessage:
 
 
 def render_batch_state(batch: CorrectionBatch, per_minute: int) -> RenderedMessage:
-    """Return what takes the place of the card of a batch that can no longer be approved."""
+    """Return the message that replaces the card of a batch that can no longer be approved."""
     sent = _count(batch.stored, "correction", "corrections")
     match batch.state:
         case BatchState.APPROVED:
@@ -138,7 +140,10 @@ def show_list(batch: Batch, page: int = 0) -> View:
 
 
 def _name(change: PassageChange, kind: ChangeKind) -> str:
-    """Return the name of a kind; of a passage that is new or gone there is no other wording."""
+    """Return the name of a kind.
+
+    For a passage that is new or gone, WORDING is called "Nothing new", as it has no other wording.
+    """
     same = kind is ChangeKind.WORDING and not (change.before and change.now)
     return "Nothing new" if same else KINDS[kind][0]
 
@@ -201,7 +206,9 @@ def _side_by_side(change: PassageChange) -> Block:
 
 
 def _around_difference(before: str, now: str) -> tuple[str, str]:
-    """Return both texts, from shortly before they part where one is too long to be shown whole."""
+    """Return both texts; where one is too long to be shown whole, from shortly before their first
+    difference on.
+    """
     if max(len(before), len(now)) <= FIELD:
         return before, now
     pairs = enumerate(zip(before, now, strict=False))

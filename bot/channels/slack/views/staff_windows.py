@@ -1,4 +1,4 @@
-"""Draws the windows for work on several cases, for saved replies and for handing a case over."""
+"""Draws the windows to handle several cases, choose a reply or passage, and assign a case."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,9 +25,9 @@ def assign_case(case: Case) -> View:
 
 
 def choose_snippet(case: Case, snippets: Mapping[str, Sequence[Snippet]]) -> View:
-    """Return the window to choose a saved reply; it is put into the window in which one writes.
+    """Return the window to choose a saved reply, which is then put into the window for a reply.
 
-    Those in the language of the case come first; others are named with their language.
+    Those in the language of the case come first; each is shown with its language.
     """
     languages = sorted(snippets, key=lambda code: (code != case.language, code != "en", code))
     options = [
@@ -50,8 +50,8 @@ def choose_passage(
 ) -> View:
     """Return the window to choose what answers a case, of `passages`, best first.
 
-    `heading_of` gives what stands over a passage in a reply. The draft with it can be read, and
-    changed, before it goes.
+    `heading_of` returns the heading of a passage in a reply. The person can read and change the
+    draft with the chosen passage before it is sent.
     """
     options = [(each.id, f"{_start(each.text)} ({_start(heading_of(each))})") for each in passages]
     blocks: list[b.Block] = [
@@ -71,7 +71,8 @@ def choose_cases(
 ) -> View:
     """Return the window to answer or close several open cases of one topic together.
 
-    `others` are the cases that can be chosen, this one among them; `wrong` says what was amiss.
+    `others` are the cases that can be chosen, this one among them; `wrong` says what was wrong with
+    an earlier submission.
     """
     options = [(f"{each.id}:{each.version}", _option(each)) for each in others]
     how = [

@@ -60,7 +60,7 @@ def render_answer(answer: TeamAnswer, untried: str = "") -> RenderedMessage:
 
 
 def render_rejected(case: int, actor: str = "") -> RenderedMessage:
-    """Return what takes the place of the card of an answer that was deleted."""
+    """Return the message that replaces the card of an answer that was deleted."""
     who = f"{mention(actor)} has rejected it." if actor else "It is not there any more."
     blocks = [b.header(f"📚 Answer for the knowledge · case {case}"), b.markdown(f"⚪ {who}")]
     return RenderedMessage(blocks=blocks, text=f"The answer of case {case}: gone")
@@ -95,7 +95,7 @@ def _trial(tried: Trial | None, untried: str) -> Iterator[Block]:
 
 
 def _when(at: str) -> str:
-    """When it was decided; nothing where that was done by hand and nobody wrote it down."""
+    """Return when it was decided, in words; empty where it was edited by hand without a time."""
     return f", {b.absolute_time(at)}" if at else ""
 
 
