@@ -83,7 +83,7 @@ def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
 
 
 def masked(text: str) -> str:
-    """Return the text with secrets masked, then what identifies people (`personal.yaml`)."""
+    """Return the text with secrets masked, and what identifies people (see `personal.yaml`)."""
     clean = redact(text).text
     for row in parse_yaml(PERSONAL.read_text(encoding="utf-8")):
         clean = re2.sub(row["find"], row["put"], clean)

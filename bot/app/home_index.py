@@ -37,7 +37,7 @@ class HomeIndex:
 
     @property
     def outdated(self) -> bool:
-        """Return whether the index is missing, or of other knowledge, encoder or desk version."""
+        """Return whether the index is missing or was made of other knowledge, encoder or format."""
         stamp = self.settings.home / STAMP
         embedded = not self.settings.chroma_url
         if embedded and not (self.settings.chroma / "chroma.sqlite3").exists():

@@ -1,9 +1,10 @@
 """Implements `backup` and `restore`: copies the whole desk into one file, and restores it from one.
 
 The order of the copy matters, because the desk may run meanwhile. Mails that wait are copied before
-the database, so that each is in one of the two. Sent mails are copied after it, so that the copy
-shows every reply that was sent and none is sent again. After a restore the desk takes in again what
-the mailbox has and the database does not, and looks up each reply before it sends it.
+the database, so that each is in the copied folder or in the copied database. Sent mails are copied
+after it, so that the copy shows which replies were sent and none of them is sent again. After a
+restore the desk takes in again what the mailbox has and the database does not, and looks up each
+reply before it sends it.
 """
 
 import hashlib

@@ -264,7 +264,7 @@ def _case(app: App, case_id: int) -> Case:
 
 
 def _approve(app: App, case: Case, confirm: Confirm) -> None:
-    """Raise InputError when there is no draft to approve, DeskError when the person disagrees."""
+    """Raise InputError when the case needs a call or has no draft, DeskError without consent."""
     if case.needs_call:
         reason = EscalationReason(case.reason)
         texts = read_staff_texts(app.settings.knowledge).reasons[reason]

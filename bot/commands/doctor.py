@@ -129,7 +129,7 @@ def _files(app: App) -> Iterator[HealthLine]:
 
 
 def _chat_model(app: App) -> Iterator[HealthLine]:
-    """Say how the running desk uses the model; its metrics are read, as it counts the calls."""
+    """Say how the running desk uses the model, by its metrics: only its process counts calls."""
     model = app.settings.model
     if not model or not app.selector:
         yield HealthLine(name="chat model", good=True, says="none; works without")

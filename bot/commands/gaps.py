@@ -12,7 +12,7 @@ from bot.staff.case_rows import name_topics
 from bot.staff.gaps import Gap, find_gaps
 from bot.text.printable import shorten_line
 
-FEWEST = 2  # times that a question was asked, from which on it is shown
+FEWEST = 2  # the fewest questions of a gap that is shown; a single one is no pattern
 PLOTTED = 12  # gaps in the plot
 SHOWN = 90  # characters of a question in the table
 ALL_ANSWERED = "no question went to a person for want of an answer"

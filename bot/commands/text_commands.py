@@ -72,7 +72,7 @@ def redact(arguments: argparse.Namespace) -> int:
         masked = mask(text_of(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
-    with suppress(DeskError):  # works without knowledge; with it, names of the incident stay
+    with suppress(DeskError):  # optional: with knowledge, the incident's names stay
         _ = terminal.open_app().knowledge
     return (
         answer_stream(one) if arguments.jsonl else _single(arguments, lambda text: mask(text).text)

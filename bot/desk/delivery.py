@@ -15,7 +15,7 @@ from bot.outbound import Outbound
 from bot.ports import MailOut
 
 log = logging.getLogger(__name__)
-RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
+RETRY_SECONDS = 60  # before the only further attempt where the journal has no limits
 MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
 DIED = "the process died while delivering it"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"

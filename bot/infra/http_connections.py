@@ -38,8 +38,8 @@ class ConnectionConfig(Config):
 class BoundedConnection(H11Protocol):
     """One connection: it carries one request and has a deadline for all of it.
 
-    When there are too many, the one that has waited for its client for longest is cut off. Where
-    all of them are being answered, the newest one is cut off.
+    When there are too many, the one that has waited for its client for longest is cut off. That is
+    the new connection where all others are being answered.
     """
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:

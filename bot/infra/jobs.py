@@ -176,7 +176,7 @@ class Jobs:
         return {int(each.workflow_id.split(":")[1]) for each in jobs}
 
     def delete_finished(self) -> None:
-        """Delete finished jobs, which nothing needs: the journal says what was done."""
+        """Delete finished jobs; the journal records what was done."""
         while True:
             finished = DBOS.list_workflows(
                 status=FINISHED, limit=BATCH, load_input=False, load_output=False

@@ -34,10 +34,10 @@ def _name_fault(error: BaseException) -> str:
 
 
 class OutageLog:
-    """Which tasks fail now, and a log in which an outage is at most one line a minute.
+    """The tasks that fail now, with a log that has at most one line a minute for an outage.
 
-    The end of an outage is one line where its beginning was one. `seconds` replaces the minute and
-    `tick` the clock, which counts seconds.
+    The end of an outage is logged if its beginning was. `seconds` replaces the minute and `tick`
+    the clock, which counts seconds.
     """
 
     def __init__(

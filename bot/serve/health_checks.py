@@ -206,7 +206,7 @@ def find_disk_fault(home: Path) -> str:
 
 
 def find_send_fault(journal: "Journal") -> str:
-    """Return how many mails the relay has not taken after MANY_ATTEMPTS; empty for none."""
+    """Return a remark on mails that were not taken in MANY_ATTEMPTS attempts; empty for none."""
     if not (count := journal.mail_outbox.count_retried(MANY_ATTEMPTS)):
         return ""
     return (

@@ -231,7 +231,7 @@ class Maintenance:
 def apply_retention(app: "App") -> dict[str, int]:
     """Remove one batch of everything past its retention, and return the counts by kind.
 
-    After all else was done: DeliveryError when the mailbox does not answer, and OSError when
+    DeliveryError when the mailbox does not answer, and OSError, after all else was done, when
     learned questions cannot be removed from the knowledge folder.
     """
     settings, retention = app.settings, app.journal.retention
