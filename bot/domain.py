@@ -317,7 +317,7 @@ class Response:
     redactions: tuple[Span, ...] = ()
     milliseconds: float = 0.0
     silenced: bool = False  # they asked for a person before: no automatic reply is sent
-    notes: tuple[str, ...] = field(default=())  # rules and checks that applied
+    notes: tuple[str, ...] = field(default=())  # what came of asking a model, for staff
     clarification: str = ""  # the reviewed question that the reply asks
 
     @property
