@@ -5,6 +5,6 @@ The desk selects published sentences; it never writes. What it is not sure of go
 
 import os
 
-# Before numpy is loaded: several threads that wait for each other in small products of matrices
-# spin, and on a busy machine what takes a second takes a minute.
+# Must be set before numpy is loaded. OpenBLAS threads spin while they wait for each other, so that
+# small matrix products that take a second take a minute on a busy machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251 - set for numpy, never read

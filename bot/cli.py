@@ -102,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line on one line, for it quotes what was typed."""
+    """An argument parser that prints a usage error as one line, as the error quotes the input."""
 
     @override
     def error(self, message: str) -> NoReturn:
@@ -112,7 +112,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Run the command, with the knowledge folder that the option names, in its children too."""
+    """Run the command; `--knowledge` sets DESK_KNOWLEDGE, so that child processes get it too."""
     if arguments.knowledge is not None:
         if not Path(arguments.knowledge).is_dir():
             raise InputError(f"--knowledge {arguments.knowledge}: there is no such folder")
@@ -122,7 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _fail(error: Exception, code: int) -> int:
-    """Print an error as one masked line, for it may quote its input, and return `code`."""
+    """Print an error as one line, masked because it may quote its input, and return `code`."""
     from bot.redact import redact as mask
 
     say(f"incident-desk: {mask(str(error)).text}")

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from typing_extensions import override
 
-# From this probability on, a passage counts as near to a question. Below it fewer than one draft in
-# five answers, and reading it costs staff more than it saves.
+# The lowest probability at which a passage counts as near to a question. Below it fewer than one
+# draft in five answers the question, and reading the draft costs staff more time than it saves.
 NEAR = 0.2
 
 
@@ -71,7 +71,7 @@ class EscalationReason(StrEnum):
     MAIL_FAULT = "mail_fault"  # the mail could not be read safely
 
 
-# Somebody else in the company decides what is said about these: no draft from the post is approved.
+# Somebody else in the company decides what is said about these, so staff cannot approve a draft.
 NEVER_BY_DRAFT = frozenset({
     EscalationReason.DANGER, EscalationReason.LEGAL, EscalationReason.PRESS,
     EscalationReason.REGULATOR,
@@ -111,7 +111,7 @@ class ProofTone(StrEnum):
 class SenderProof(StrEnum):
     """What is known of whether the sender of a message is who it says; the journal stores it."""
 
-    UNKNOWN = ""  # of a message that was stored before this was noted
+    UNKNOWN = ""  # the message was stored before the proof was recorded
     PROVEN = "proven"  # our receiving server, or Slack, authenticated the sender
     LOCAL = "local"  # only this machine can write to the mailbox
     ACCEPTED = "accepted"  # nobody authenticates senders, and the owner accepts it
@@ -121,7 +121,7 @@ class SenderProof(StrEnum):
 
     @property
     def believed(self) -> bool:
-        """Return whether the message counts as its sender's: in histories, cases and replies."""
+        """Return whether histories, cases and replies treat the message as its sender's own."""
         return self not in (SenderProof.UNPROVEN, SenderProof.FAILED, SenderProof.NO_RECEIVER)
 
     @property
@@ -136,7 +136,7 @@ class SenderProof(StrEnum):
 
     @property
     def tone(self) -> ProofTone:
-        """Return how it is shown: good is the sender alone whom a server or Slack has proven."""
+        """Return how it is shown to staff: GOOD only where a server or Slack proved the sender."""
         if self is SenderProof.PROVEN:
             return ProofTone.GOOD
         return ProofTone.NEUTRAL if self is SenderProof.LOCAL else ProofTone.AMISS
@@ -169,7 +169,7 @@ class SecretKind(StrEnum):
 
     @property
     def words(self) -> str:
-        """The kind as staff read it, such as "API key"."""
+        """Return the kind in words for staff, such as "API key"."""
         return SECRET_WORDS.get(self, self.value)
 
 
@@ -211,7 +211,7 @@ class Span:
     kind: SecretKind
     start: int
     end: int
-    certain: bool = True  # a known format, not a word in a suspicious place
+    certain: bool = True  # found by a known format, not only by the words around it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +232,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message of any channel, already redacted: nothing behind this point sees a secret."""
+    """A message of any channel; its secrets are already masked, so no later step sees one."""
 
     text: str
     channel: Channel = Channel.EMAIL
@@ -301,14 +301,14 @@ class Escalation:
 Outcome = Answer | Refusal | Escalation
 
 
-MODEL_NOTE = "model: "  # how the note on the result of asking a model begins
+MODEL_NOTE = "model: "  # prefix of a note that says what came of asking a model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """The outcomes of one message, with the version of the knowledge that they rest on.
 
-    Without outcomes the message asks nothing and needs nobody, as thanks do.
+    There are no outcomes for a message that asks nothing and needs no person, such as thanks.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -316,13 +316,13 @@ class Response:
     knowledge: str
     redactions: tuple[Span, ...] = ()
     milliseconds: float = 0.0
-    silenced: bool = False  # a person was asked for earlier: nothing more is sent by itself
-    notes: tuple[str, ...] = field(default=())  # what fired, for staff and --explain
-    clarification: str = ""  # what the reply asks back, in reviewed words
+    silenced: bool = False  # they asked for a person before: no automatic reply is sent
+    notes: tuple[str, ...] = field(default=())  # what came of asking a model, for staff
+    clarification: str = ""  # the reviewed question that the reply asks
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """Return the results of asking a model, or why none was asked; empty for no need."""
+        """Return what came of asking a model, or why none was asked; empty when none was needed."""
         return tuple(n.removeprefix(MODEL_NOTE) for n in self.notes if n.startswith(MODEL_NOTE))
 
 

@@ -45,4 +45,4 @@ class UncertainError(DeliveryError):
 
 
 class BlockedError(DeskError):
-    """A mail may not be sent as it is: by the outbound check, or as its case needs a call."""
+    """A mail may not be sent: the outbound check stops it, or its case needs a call first."""

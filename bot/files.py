@@ -29,7 +29,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def keep_files_private() -> None:
-    """Close to other accounts whatever this process and its children create from now on."""
+    """Set the umask, also for child processes, so that only this account can read new files."""
     os.umask(OTHERS)
 
 
@@ -45,8 +45,8 @@ def make_private_folder(path: Path) -> Path:
 
 
 def find_obstacle(path: Path) -> Path | None:
-    """Return what keeps `path` from ever being a folder: a file in its place, or above it."""
-    with suppress(OSError):  # what this account cannot look at, its first use names
+    """Return the file in place of `path` or of a folder above it; None where it can be a folder."""
+    with suppress(OSError):  # a path that cannot be inspected raises its error at the first use
         for part in (path, *path.parents):
             if part.is_dir():
                 return None
@@ -56,9 +56,9 @@ def find_obstacle(path: Path) -> Path | None:
 
 
 def close_home(path: Path) -> None:
-    """Create the home of the desk, or close an existing one if it holds nothing else.
+    """Create the home of the desk as a private folder, or make an existing one private.
 
-    A folder that holds anything else, as /srv may, keeps its mode; `doctor` says what to do.
+    A folder that holds other files too, as /srv may, keeps its mode; `doctor` says what to do.
     """
     make_private_folder(path)
     if all(entry.name.startswith(HOME_NAMES) for entry in path.iterdir()):
@@ -66,7 +66,7 @@ def close_home(path: Path) -> None:
 
 
 def close_folder(path: Path) -> Path:
-    """Create or close the folder `path`, which is the desk's own, and return it."""
+    """Create the desk's own folder `path`, or make an existing one private, and return it."""
     make_private_folder(path)
     if _is_open(path) and path.stat().st_uid == os.geteuid():
         path.chmod(FOLDER_MODE)
@@ -74,10 +74,10 @@ def close_folder(path: Path) -> Path:
 
 
 def close_file(path: Path) -> None:
-    """Create the file `path` if it is missing; close it to others if it is ours and was open.
+    """Create the file `path` if it is missing; make an existing one private if we own it.
 
-    A file that is there is not opened: to close it again would release every lock that this
-    process holds on it (fcntl(2)), and those of SQLite are such locks.
+    An existing file is not opened, because closing its descriptor would release every lock that
+    this process holds on it (fcntl(2)), and SQLite uses such locks.
     """
     if not path.exists():
         with suppress(FileExistsError):  # another process was faster
@@ -87,7 +87,7 @@ def close_file(path: Path) -> None:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all; OSError when its folder cannot be written.
+    """Write a text file atomically; OSError when its folder cannot be written.
 
     The folder is made where it is missing, and a power cut leaves the old text or the new one.
     """
@@ -96,7 +96,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def create_file(path: Path, text: str) -> None:
-    """Write a text file that is not there yet, whole or not at all; one that is there stays."""
+    """Write a new text file atomically; an existing file is left as it is."""
     part = _write_part(path, text)
     with suppress(FileExistsError):  # another process was faster: its file counts
         os.link(part, path)
@@ -104,7 +104,7 @@ def create_file(path: Path, text: str) -> None:
 
 
 def _write_part(path: Path, text: str) -> Path:
-    """Write a text beside `path`, closed to others, and return where it lies on the disk."""
+    """Write a text to a private file beside `path`, flush it to the disk and return its path."""
     part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     with open(part, "w", encoding="utf-8", opener=private_opener) as file:
         file.write(text)
@@ -139,7 +139,7 @@ def read_key(text: str) -> bytes:
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for `open(..., opener=private_opener)`; a new file is closed to others."""
+    """Open a file for `open(..., opener=private_opener)`; only this account can read a new one."""
     return os.open(path, flags, FILE_MODE)
 
 

@@ -1,4 +1,4 @@
-"""Defines the interfaces at which the outside plugs in; each has two real implementations."""
+"""Defines the interfaces of search, models and mail; each has two real implementations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from bot.domain import Hit, Passage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What the evidence says: passages best first and the probability that the first two answer.
+    """What a judge makes of the evidence for a text.
 
-    `label` is the most likely meaning, an intent, a silent topic or a speech act; `certainty` its
-    probability. `pair` is how much the classifier alone gives to the first two passages: by it the
-    view of a question is chosen, in service and in calibration. `quoted_alone` is how many of them
-    an answer quotes to a message with one question, `quoted_among_several` to one with more.
+    `passages` are ids, best first; `probability` is the chance that the first two answer the text.
+    `label` is the most likely meaning (an intent, a silent topic or a speech act) and `certainty`
+    its probability. `pair` is the probability that the classifier alone gives to the first two
+    passages; the view of a question is chosen by it, in service and in calibration. An answer to a
+    message with one question quotes `quoted_alone` passages, one to a message with more questions
+    `quoted_among_several`. `features` are the inputs of the probability, by name.
     """
 
     probability: float
@@ -36,11 +38,11 @@ class Retriever(Protocol):
 
 
 class Judge(Protocol):
-    """Weighs the evidence for a text: what was learned from wordings, or from other incidents."""
+    """Turns the evidence for a text into a probability, as learned here or from other incidents."""
 
     @property
     def strict_threshold(self) -> float:
-        """The probability from which on a message that held a secret is answered."""
+        """Return the lowest probability at which a message that held a secret is answered."""
         ...
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement: ...
@@ -49,7 +51,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Where evidence comes from, and who weighs it."""
+    """A retriever of evidence with the judge that weighs it."""
 
     retriever: Retriever
     judge: Judge
@@ -64,7 +66,10 @@ class SelectionDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageSelection:
-    """What a model says of one question."""
+    """What a model says of one question: its `span` in the message, and the passages for it.
+
+    `states` is the model's claim that the first passage, read alone, states the answer.
+    """
 
     span: str
     decision: SelectionDecision
@@ -74,7 +79,10 @@ class PassageSelection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """What a model said in two calls with the passages in two orders; `fault`: why it did not."""
+    """What a model said in two calls that list the passages in two orders.
+
+    `fault` says why there is no result; empty where there is one.
+    """
 
     one: tuple[PassageSelection, ...] = ()
     other: tuple[PassageSelection, ...] = ()
@@ -120,7 +128,7 @@ class Mailbox(Protocol):
     """Where mails wait until they are settled: a Maildir, an IMAP folder."""
 
     def waiting(self) -> Iterator[Mail]:
-        """The mails that are not settled, oldest first; each read leaves it unchanged."""
+        """Yield the mails that are not settled, oldest first; reading changes nothing."""
         ...
 
     def settle(self, ref: str, place: MailFolder) -> None:
@@ -150,7 +158,7 @@ class MailArchive(Protocol):
     """The raw mails that a mailbox keeps: a Maildir, IMAP folders."""
 
     def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
-        """The mails that may hold one of `names` and of which `holds` is true."""
+        """Yield the mails that may hold one of `names` and for whose bytes `holds` returns True."""
         ...
 
     def delete(self, ref: str) -> None:
@@ -158,7 +166,7 @@ class MailArchive(Protocol):
         ...
 
     def list_settled(self, since: datetime) -> Iterator[KeptMail]:
-        """The mails that were settled and came on the day of `since` or later."""
+        """Yield the settled mails that came on the day of `since` or later."""
         ...
 
     def put_back(self, ref: str) -> None:
@@ -166,15 +174,16 @@ class MailArchive(Protocol):
         ...
 
     def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
-        """Delete mails of these folders that came before a moment; how many, at most `limit`."""
+        """Delete at most `limit` mails of these folders older than `before`; return how many."""
         ...
 
 
 class MailOut(Protocol):
-    """Hands a finished mail over: a Maildir, SMTP.
+    """Hands a finished mail over for delivery: a Maildir, SMTP.
 
-    DeliveryError: not taken, try later; RefusedError: never will be; UncertainError: the line broke
-    after the mail was handed over, it may have been taken.
+    `send` raises DeliveryError when the mail was not taken and may be tried later, RefusedError
+    when it will never be taken, and UncertainError when the connection broke after the hand-over,
+    so that the mail may have been taken.
     """
 
     def send(self, mail: bytes, *, recipient: str) -> None: ...

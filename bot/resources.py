@@ -32,7 +32,7 @@ def read_text(name: str) -> str:
 
 
 def read_bytes(name: str) -> bytes:
-    """The content of a shipped file that is no text; OSError when it is missing."""
+    """Return the content of a shipped binary file; OSError when it is missing."""
     return data_path(name).read_bytes()
 
 
@@ -47,17 +47,17 @@ def read_own_text(path: Path) -> str:
 def parse_yaml(text: str) -> Any:
     """Return the value that YAML text stands for.
 
-    yaml.YAMLError when it is not YAML, and when a key stands twice: the first of the two would be
-    lost without a word.
+    yaml.YAMLError when it is not YAML, and when a key stands twice in one mapping, because PyYAML
+    would silently drop the first of the two.
     """
     try:
         return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
-    except (ValueError, RecursionError) as error:  # such as a date that there is not
+    except (ValueError, RecursionError) as error:  # such as a date that does not exist
         raise yaml.YAMLError(str(error)) from None
 
 
 def _construct_map(loader: Any, node: yaml.Node) -> Any:
-    """Return a mapping for PyYAML, which fills it later; yaml.YAMLError for a key twice."""
+    """Return a mapping that PyYAML fills later; yaml.YAMLError when a key stands in it twice."""
     seen = set[tuple[str, str]]()
     for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
         if (key.tag, key.value) in seen and key.value != MERGE_KEY:

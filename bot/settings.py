@@ -37,7 +37,7 @@ PREFIX = "DESK_"
 USUAL_KNOWLEDGE = Path("knowledge")
 ENV_FILE = ".env"
 MAIL_NEEDS = ("imap_host", "imap_user", "imap_password", "smtp_host", "address")
-NO_SETTING = frozenset({"DESK_CMD"})  # names the command of the desk to scripts that run it
+NO_SETTING = frozenset({"DESK_CMD"})  # read by scripts that run the desk, not by the desk
 
 
 class MailKind(StrEnum):
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     slack_staff: str = ""  # ids of the people who may decide, with commas
     slack_oncall: str = ""  # ids of those who are called when nobody takes a case
     call: str = ""  # whom staff call: reason=person or group, with semicolons
-    telemetry: bool = False  # leaves alone what libraries are told about tracing
+    telemetry: bool = False  # True: the tracing variables of libraries are left as they are
     log: str = "INFO"
     # How many days something is kept; 0: for ever.
     keep_mail_days: int = Field(default=90, ge=0)  # raw mails in the folders of DESK_HOME
@@ -195,9 +195,10 @@ class Settings(BaseSettings):
 
     @property
     def web_wanted(self) -> bool:
-        """Return whether the desk is offered in a browser; SettingsError off this machine.
+        """Return whether the desk is offered in a browser.
 
-        It is for one person on this machine, so it never opens to a network.
+        It is for one person on this machine and never open to a network: SettingsError when it is
+        asked for on an HTTP port that others can reach.
         """
         if self.web and not self.is_http_local:
             raise SettingsError(
@@ -231,7 +232,7 @@ class Settings(BaseSettings):
 
     @property
     def needs_receiver(self) -> bool:
-        """Return whether mail is held because nobody is set who authenticates senders."""
+        """Return whether mail is held because no server that authenticates senders is set."""
         return self.mail is MailKind.IMAP and not self.authserv_id.strip()
 
     @property
@@ -273,7 +274,10 @@ class Settings(BaseSettings):
 
     @property
     def model_tokens_paid(self) -> int:
-        """Return the tokens an hour within both bounds; SettingsError for money without a price."""
+        """Return the tokens an hour that both bounds allow, on tokens and on money.
+
+        SettingsError when there is a bound on money and no price.
+        """
         if not self.model_money:
             return self.model_tokens
         self._check_complete("DESK_MODEL_MONEY")
@@ -406,7 +410,7 @@ def variable_name(field: str) -> str:
 
 
 def describe_unknown(names: Iterable[str]) -> Iterator[str]:
-    """Yield a remark on each name that begins like a setting and is none, with the nearest one."""
+    """Yield a remark for each unknown name that begins with DESK_, with the nearest setting."""
     known = {variable_name(field) for field in Settings.model_fields}
     for name in dict.fromkeys(names):
         if name.startswith(PREFIX) and name not in known | NO_SETTING:

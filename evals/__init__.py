@@ -1,1 +1,1 @@
-"""Measures the desk's quality: cases, verdicts, bounds, gates; it all runs without a key."""
+"""Measures the desk's quality by cases, verdicts, bounds and gates; it needs no API key."""

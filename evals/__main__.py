@@ -1,4 +1,7 @@
-"""Runs `python -m evals COMMAND`: exit 0 holds, 1 a gate fails, 2 bad input, 3 the run broke."""
+"""Runs `python -m evals COMMAND`.
+
+The exit code is 0 when the gates hold, 1 when one fails, 2 for bad input, 3 when the run broke.
+"""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -43,7 +46,7 @@ example: python -m evals run --split all --jobs 2"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """The tool's exit code; an error is one line."""
+    """Run one command and return its exit code; an error is printed as one line."""
     keep_files_private()
     disable_telemetry()
     if not argv or argv[0] in ("-h", "--help"):
@@ -63,7 +66,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _tool(name: str) -> Tool:
-    """Imported when it is asked for: most do not need LangChain."""
+    """Return the command `name`, imported only now: most do not need LangChain.
+
+    InputError for an unknown name.
+    """
     if name not in TOOLS:
         raise InputError(f"no command {name!r}\n{USAGE}")
     tool: Tool = getattr(import_module(TOOLS[name]), name)

@@ -1,7 +1,7 @@
-"""Implements `add`: stores a real mail or thread as a masked, linted case.
+"""Implements `add`: stores a real mail or thread as a masked and checked case.
 
-Names, addresses and numbers of people are masked besides secrets, because a case is kept for ever.
-Nothing is written while a secret detector still fires on what would be written.
+Besides secrets, names, addresses and numbers of people are masked, because a case is kept for ever.
+Nothing is written while a secret detector still finds something in the masked text.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from evals.measuring.measure import EvaluatedDesk, desk_of_settings, run_case
 from evals.measuring.schema import CANARY, CASES, Case, Said, load_cases
 
 REAL = "real.yaml"
-NEAR = 0.5  # from here on a case joins the family of its nearest
+NEAR = 0.5  # likeness from which a case joins the family of its nearest case
 HEADER = f"""\
 # Real conversations, masked; added by `python -m evals add`.
 # EVAL DATA: never index, never copy into knowledge/. canary {CANARY}
@@ -34,7 +34,7 @@ PERSONAL = Path(__file__).parent / "personal.yaml"
 
 
 def add(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
-    """0 with the case appended; InputError (exit 2) when a secret would remain."""
+    """Append the case and return 0; InputError (exit 2) when a secret would remain."""
     told = _parse(argv)
     turns = [(role, masked(text)) for role, text in read(told.source, told.line)]
     for _, text in turns:
@@ -57,7 +57,11 @@ def add(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_setting
 
 
 def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
-    """(role, text) of a mail, a thread, or either from standard input; of one line of a file."""
+    """Return the turns (role, text) of a mail or a thread; `-` reads standard input.
+
+    With a `line`, counted from 1, only that line of the file is read. InputError when there is
+    nothing to read or no text of a person in it.
+    """
     try:
         raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
@@ -79,7 +83,7 @@ def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
 
 
 def masked(text: str) -> str:
-    """Secrets first, then what points at people."""
+    """Return the text with secrets masked, and what identifies people (see `personal.yaml`)."""
     clean = redact(text).text
     for row in parse_yaml(PERSONAL.read_text(encoding="utf-8")):
         clean = re2.sub(row["find"], row["put"], clean)
@@ -87,7 +91,7 @@ def masked(text: str) -> str:
 
 
 def refuse_secrets(text: str) -> None:
-    """InputError when a detector still fires on a masked text."""
+    """Raise InputError when a secret detector still finds something in a masked text."""
     if spans := redact(text).spans:
         kinds = ", ".join(dict.fromkeys(span.kind.value for span in spans))
         raise InputError(
@@ -101,7 +105,10 @@ def propose(
     desk: EvaluatedDesk,
     existing: Sequence[Case],
 ) -> Case:
-    """The case, with the desk's nearest passages as gold or related; a person reviews it."""
+    """Return the case, with the desk's nearest passages as gold or related, for a person to review.
+
+    InputError when this message is a case already.
+    """
     text = turns[-1][1]
     name = "real-" + hashlib.sha256("\n".join(t for _, t in turns).encode()).hexdigest()[:10]
     if any(case.id == name for case in existing):
@@ -134,7 +141,7 @@ def propose(
 
 
 def nearest(text: str, cases: Sequence[Case]) -> tuple[Case, float] | None:
-    """The case whose words are most alike."""
+    """Return the case with the most similar words and its likeness (0 to 1); None for no cases."""
     words = normal(text)
     scored = [(likeness(words, normal(case.text)), case) for case in cases]
     if not scored:
@@ -144,7 +151,10 @@ def nearest(text: str, cases: Sequence[Case]) -> tuple[Case, float] | None:
 
 
 def _thread(raw: bytes, source: str) -> Sequence[tuple[str, str]]:
-    """[{"role": "user" or "desk", "text": …}], or the same under `turns` or `messages`."""
+    """Return the turns of a JSON thread: a list, or a list under `turns` or `messages`.
+
+    InputError when it is none, or does not end with a message of the user.
+    """
     try:
         told = json.loads(raw)
         rows = (told.get("turns") or told["messages"]) if isinstance(told, dict) else told
@@ -159,7 +169,7 @@ def _thread(raw: bytes, source: str) -> Sequence[tuple[str, str]]:
 
 
 def _flow(case: Case) -> str:
-    """One line, as the other case files have it; defaults and filled-in text left out."""
+    """Return a case as one line of YAML, without defaults and without text filled in from turns."""
     row = case.model_dump(mode="json", exclude_defaults=True)
     if case.turns:
         row.pop("text")

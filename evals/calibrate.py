@@ -1,6 +1,6 @@
-"""Implements `calibrate`: measures what the desk learns on each author with that author left out.
+"""Implements `calibrate`: measures the fit on each author's messages with that author left out.
 
-The same learning runs at each index run; here its table is printed and kept.
+Every index run does the same calibration; this command prints its table and keeps the scores.
 """
 
 import argparse
@@ -36,7 +36,7 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 def calibrate(argv: Sequence[str]) -> int:
-    """Learn the knowledge folder anew, print the table by author and keep the scores."""
+    """Fit the knowledge folder anew, print the table by author and keep the scores; return 0."""
     argparse.ArgumentParser(prog="python -m evals calibrate").parse_args(argv)
     app = App(read_settings(), lambda line: print(line, file=sys.stderr, flush=True))
     scored = learn(app.knowledge, app.encoder.vectors).scored
@@ -51,7 +51,7 @@ def calibrate(argv: Sequence[str]) -> int:
 
 
 def english_rows(scored: Sequence[Scored], share: float) -> Iterable[str]:
-    """A row for each author under weights and a threshold of the other folds, then all together."""
+    """Yield a row for each author, by weights and threshold of the other folds, and one for all."""
     english = [s for s in scored if s.language == "en"]
     for author in dict.fromkeys(s.author for s in english):
         theirs = [s for s in english if s.author == author]
@@ -64,7 +64,7 @@ def english_rows(scored: Sequence[Scored], share: float) -> Iterable[str]:
 
 
 def foreign_rows(scored: Sequence[Scored], calibration: Calibration) -> Iterable[str]:
-    """A row for each language but English under the threshold that is served."""
+    """Yield a row for each language but English, by the threshold that the desk uses."""
     for language in sorted({s.language for s in scored} - {"en"}):
         theirs = [s for s in scored if s.language == language]
         chances = chances_of(theirs, calibration.weights)
@@ -72,7 +72,7 @@ def foreign_rows(scored: Sequence[Scored], calibration: Calibration) -> Iterable
 
 
 def table_row(name: str, scored: Sequence[Scored], chances: np.ndarray, threshold: float) -> str:
-    """One line of the table: rates with their counts."""
+    """Return one row of the table: rates with their counts."""
     result = left_out_result(scored, chances, threshold)
     asked = [s for s in scored if s.answerable]
     pairs = pairs_right(scored, chances, threshold)
@@ -90,7 +90,7 @@ def table_row(name: str, scored: Sequence[Scored], chances: np.ndarray, threshol
 
 
 def pairs_right(scored: Sequence[Scored], chances: np.ndarray, threshold: float) -> list[bool]:
-    """For each minimal pair: are all its sides right?"""
+    """Return for each minimal pair whether all its sides are decided rightly."""
     sides: dict[str, list[bool]] = {}
     for s, chance in zip(scored, chances, strict=True):
         if s.pair:
@@ -100,7 +100,7 @@ def pairs_right(scored: Sequence[Scored], chances: np.ndarray, threshold: float)
 
 
 def keep_scores(scored: Sequence[Scored], path: Path = SCORES) -> None:
-    """The scores beside the reports, for whoever looks into the errors."""
+    """Write the scores as JSON lines beside the reports, for the analysis of errors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(asdict(s)) + "\n" for s in scored), encoding="utf-8")
 

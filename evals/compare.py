@@ -1,7 +1,7 @@
 """Implements `compare BASE`: measures another version and this one on the same cases.
 
-Both run in this job, so nothing is compared with figures of another machine or day. The gates are
-the base branch's: a change cannot lower its own bar.
+Both run in this job, so that no figures of another machine or day are compared. The gates are those
+of the base branch, so that a change cannot lower its own limits.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SECONDS = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What the base branch did: case id -> verdict, empty with a note when it did not run."""
+    """The verdicts of the base branch by case id; without any, `note` says why it did not run."""
 
     name: str
     verdicts: Mapping[str, str]
@@ -39,7 +39,7 @@ class Base:
 
 
 def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
-    """0 the base's gates hold for head and few enough cases broke, 1 otherwise."""
+    """Compare and return 0 when the base's gates hold and few enough cases broke, else 1."""
     told = _parse(argv)
     with worktree(told.base) as tree:
         own = tree / GATES
@@ -61,7 +61,7 @@ def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_set
 
 
 def compared_with(head: Run, base: Base) -> Run:
-    """Head with its paired comparison over the test split."""
+    """Return the run of head with its paired comparison to `base` over the test split."""
     pairs = [
         (g.case.family, g.case.id, base.verdicts[g.case.id] == CORRECT, g.correct)
         for g in head.held
@@ -82,7 +82,10 @@ def compared_with(head: Run, base: Base) -> Run:
 
 @contextmanager
 def worktree(base: str) -> Iterator[Path]:
-    """The tree of the merge base with `base`, gone afterwards; InputError when there is none."""
+    """Yield a work tree of the merge base with `base`, which is removed afterwards.
+
+    InputError when there is no such commit or git fails.
+    """
     commit = _git("merge-base", base, "HEAD", remedy="fetch it, with its history, or name another")
     with tempfile.TemporaryDirectory(prefix="evals-base-") as scratch:
         tree = Path(scratch) / "tree"
@@ -94,14 +97,14 @@ def worktree(base: str) -> Iterator[Path]:
 
 
 def run_base(tree: Path, name: str, gates: Path) -> Base:
-    """Base's bot and knowledge under head's evals and cases, in a process of its own."""
+    """Run head's evals and cases on base's bot and knowledge in a child process."""
     if not (tree / "bot").is_dir() or not (tree / "knowledge").is_dir():
         return Base(name=name, verdicts={}, note=f"{name} has no bot yet: nothing to compare with")
     with tempfile.TemporaryDirectory(prefix="evals-stage-") as scratch:
         stage = Path(scratch)
         (stage / "bot").symlink_to(tree / "bot")
         (stage / "knowledge").symlink_to(tree / "knowledge")
-        # A copy: a link would be resolved and head's bot found beside it.
+        # Copied, because Python would resolve a link and import head's bot from beside it.
         shutil.copytree(Path(__file__).parent, stage / "evals", ignore=_unwanted)
         _share_models(stage)
         done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
@@ -118,7 +121,7 @@ def run_base(tree: Path, name: str, gates: Path) -> Base:
 
 
 def _command(stage: Path, gates: Path) -> list[str]:
-    """`env` sets what the child reads, so that nothing here reads or edits the environment."""
+    """Return the child's command; `env` sets its variables, so that ours are left alone."""
     return [
         "env", f"PYTHONPATH={stage}", f"DESK_HOME={stage / 'var'}",
         f"DESK_KNOWLEDGE={stage / 'knowledge'}",
@@ -128,7 +131,7 @@ def _command(stage: Path, gates: Path) -> list[str]:
 
 
 def _share_models(stage: Path) -> None:
-    """The pinned weights are the same for both: fetch them once."""
+    """Copy the model files to the child's home; they are pinned and so the same for both."""
     from bot.settings import read_settings
 
     models = read_settings().models

@@ -1,8 +1,8 @@
-"""Implements `contacts`: makes bot/data/contacts.yaml and measures it on other messages.
+"""Implements `contacts`: makes bot/data/contacts.yaml, the classifier of questions about contacts.
 
-The examples of the kind are combined from evals/data/contacts.yaml; what is none of it are the
-sentences about the incident of that file, and the exercises of knowledge/ that the post answers
-otherwise than by what it says of messages.
+Positive examples are combined from the sentences in evals/data/contacts.yaml. Negative examples are
+the sentences about the incident in that file, and those exercises of knowledge/ that are not
+answered by what the post says of messages. Exercises that are not learned from measure it.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Rows = npt.NDArray[np.float64]
 
 
 def contacts(argv: Sequence[str]) -> int:
-    """Learn, write the file, print the figures."""
+    """Fit the classifier, write the file and print the figures; return 0."""
     argparse.ArgumentParser(prog="python -m evals contacts", description=__doc__).parse_args(argv)
     app = App(read_settings(), print)
     encoder = CachedEncoder(E5(app.settings.models, print), app.settings.home / "contacts.npz")
@@ -54,7 +54,7 @@ def contacts(argv: Sequence[str]) -> int:
 
 
 def combined() -> tuple[list[str], list[str]]:
-    """Examples of the kind, and sentences about the incident that resemble them."""
+    """Return the positive examples, and sentences about the incident that resemble them."""
     drawn = random.Random(SEED)  # noqa: S311 - a draw that can be repeated, no secret
     own: list[str] = []
     others: list[str] = []
@@ -67,7 +67,10 @@ def combined() -> tuple[list[str], list[str]]:
 
 
 def learn(own: Rows, others: Sequence[Rows], encoder: str) -> ContactHead:
-    """A shrunken logistic regression in which both sides, and each of `others`, weigh the same."""
+    """Return an L2-regularized logistic regression of `own` against `others`.
+
+    Rows are vectors. The two sides have the same total weight, and so have the groups of `others`.
+    """
     groups = [own, *others]
     rows = np.concatenate([np.c_[SCALE * g, np.ones(len(g))] for g in groups])
     wanted = np.concatenate([np.full(len(g), g is own, dtype=np.float64) for g in groups])
@@ -96,7 +99,7 @@ def _pairs(first: list[str], then: list[str], gap: str, drawn: random.Random) ->
 
 
 def _exercises(every: Sequence[LabelledMessage], rules: set[str]) -> list[LabelledMessage]:
-    """Those that the post's words on messages do not answer, in a fixed order."""
+    """Return the short exercises that no passage of `rules` answers, shuffled in a fixed order."""
     found = [
         each
         for each in every

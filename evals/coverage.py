@@ -10,11 +10,11 @@ from evals.lint import _knowledge
 from evals.measuring.schema import CASES, Case, check_passages, read_cases
 
 FEW_WORDINGS = 15
-COMMON = 0.4  # a contrast is common when so many intents have it
+COMMON = 0.4  # share of intents from which a contrast counts as common
 
 
 def coverage(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> int:
-    """0 every passage is touched by a test case, 1 some is not."""
+    """Print what is not covered; return 0 when a test case expects every passage, else 1."""
     parser = argparse.ArgumentParser(
         prog="python -m evals coverage", description="What cases and knowledge do not cover."
     )
@@ -34,7 +34,7 @@ def coverage(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -
 
 
 def untouched(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
-    """Passages that may be quoted and that no test case expects."""
+    """Yield a line for each passage that may be quoted and is gold of no test case."""
     gold: Counter[str] = Counter()
     related: Counter[str] = Counter()
     for case in cases:
@@ -49,7 +49,7 @@ def untouched(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
 
 
 def unanswered(knowledge: Knowledge) -> Iterator[str]:
-    """Passages that no intent names: nobody's question finds them but by their own words."""
+    """Yield a line for each passage of no intent: only its own words can lead a question to it."""
     named = {p for w in knowledge.wordings if w.answers for p in w.passages}
     for name in knowledge.passages:
         if name not in named:
@@ -57,7 +57,7 @@ def unanswered(knowledge: Knowledge) -> Iterator[str]:
 
 
 def thin(wordings: Sequence[Wording]) -> Iterator[str]:
-    """Intents with few wordings, and contrasts that most intents have but one lacks."""
+    """Yield a line for each intent with few wordings, or without a contrast that is common."""
     asked = Counter(w.label for w in wordings if w.answers and w.language == "en")
     has: dict[str, set[str]] = {intent: set() for intent in asked}
     for w in wordings:

@@ -1,8 +1,8 @@
 """Implements `evening`: measures the desk after an evening's work on its questions.
 
-The shipped knowledge is cut down to some English wordings and near questions of each intent and
-topic, without a labelled message; the light fit learns it, and held-out cases of `test` measure it.
-The labelled messages of the knowledge stand in for strangers where a rule has to be chosen.
+The shipped knowledge is reduced to some English wordings and near questions of each intent and
+topic, without labelled messages. The light fit learns it, and the held-out cases of `test` measure
+it. Where a rule has to be chosen, the labelled messages of the knowledge measure it instead.
 """
 
 import argparse
@@ -36,10 +36,10 @@ from evals.measuring.metrics import Rate, figures
 from evals.measuring.schema import CASES, Case, load_cases
 from evals.reporting.console import bounds, shown
 
-WORDINGS = (3, 10, 40, 300)  # of an intent
+WORDINGS = (3, 10, 40, 300)  # the most of an intent
 NEAR = 15  # near questions of an intent, wordings of a silent topic or an act, at most
 FIGURES = ("right_en", "wrong", "beside", "pairs", "in_three", "right_other", "wrong_other")
-TARGETS = (0.02, 0.03, 0.04, 0.05, 0.06, 0.08)  # wrong of answered that wordings are allowed
+TARGETS = (0.02, 0.03, 0.04, 0.05, 0.06, 0.08)  # share of wrong answers allowed on wordings
 TARGET_HEAD = (
     "| wordings | wrong allowed on wordings | threshold | right | wrong | beside |\n"
     "|---|---|---|---|---|---|"
@@ -49,19 +49,19 @@ HEAD = f"| wordings | threshold | {' | '.join(FIGURES)} |\n|---|---|{'---|' * le
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EveningResult:
-    """The cases through a desk that learned a number of wordings, and what it learned."""
+    """The graded cases of a desk that learned a number of wordings, with its fit."""
 
     learned: Learned
     graded: tuple[Graded, ...]
 
     @property
     def threshold(self) -> float:
-        """The probability from which on the desk answers in English."""
+        """Return the probability from which on the desk answers in English."""
         return self.learned.fit.calibration.threshold
 
 
 def evening(argv: Sequence[str]) -> int:
-    """Print a row for each number of wordings; nothing is gated."""
+    """Print a row for each number of wordings and return 0; no gate applies."""
     parser = argparse.ArgumentParser(
         prog="python -m evals evening", description="A desk that knows a few wordings alone."
     )
@@ -89,14 +89,14 @@ def evening(argv: Sequence[str]) -> int:
 def measure_evening(
     knowledge: Knowledge, encoder: QueryCache, cases: Sequence[Case]
 ) -> EveningResult:
-    """Learn the knowledge and measure it on the cases."""
+    """Return the result of a desk that learned this knowledge on these cases."""
     light = light_desk(knowledge, encoder)
     graded = measure_cases(cases, light.desk)
     return EveningResult(learned=light.learned, graded=tuple(graded))
 
 
 def copy_evening(knowledge: Knowledge, folder: Path, count: int) -> Knowledge:
-    """A copy with at most `count` English wordings an intent, and no labelled message."""
+    """Return a copy with at most `count` English wordings an intent and no labelled messages."""
     shutil.copytree(
         knowledge.folder, folder, ignore=shutil.ignore_patterns("messages", "exercises")
     )
@@ -115,7 +115,7 @@ def copy_evening(knowledge: Knowledge, folder: Path, count: int) -> Knowledge:
 
 
 def as_cases(messages: Iterable[LabelledMessage]) -> Iterable[Case]:
-    """The labelled messages as cases of the split `fit`."""
+    """Yield the labelled messages as cases of the split `fit`."""
     for each in messages:
         yield Case(
             id=each.id, family=each.id, slice="messages", author=each.author, split="fit",
@@ -125,16 +125,16 @@ def as_cases(messages: Iterable[LabelledMessage]) -> Iterable[Case]:
 
 
 def row(name: str, result: EveningResult) -> str:
-    """One line of the table."""
+    """Return one row of the table."""
     found = figures(result.graded)
     cells = [f"{shown(found[figure])} {bounds(found[figure])}" for figure in FIGURES]
     return f"| {name} | {result.threshold:.3f} | {' | '.join(cells)} |"
 
 
 def target_rows(name: str, result: EveningResult) -> Iterable[str]:
-    """What English cases get under the threshold of each target; it is chosen on wordings alone.
+    """Yield the rates of English cases under a threshold chosen on wordings alone, by target.
 
-    So it shows how much kinder, or harder, wordings are than the messages of strangers.
+    They show how much easier, or harder, wordings are than messages of other people.
     """
     english = [s for s in result.learned.scored if s.language == ENGLISH]
     _, chances = weigh_across(english)
@@ -154,7 +154,7 @@ def target_rows(name: str, result: EveningResult) -> Iterable[str]:
 
 
 def _spread(lines: str, count: int) -> str:
-    """At most `count` of the lines, taken evenly: neighbours are often variants of each other."""
+    """Return at most `count` lines at even distances, because neighbours are often variants."""
     kept = [line for line in lines.splitlines() if line.strip()]
     if len(kept) <= count:
         return "\n".join(kept)
@@ -162,7 +162,7 @@ def _spread(lines: str, count: int) -> str:
 
 
 def _spread_over(blocks: dict[str, str], count: int) -> dict[str, str]:
-    """At most `count` lines of all blocks together, a share of each."""
+    """Return at most `count` lines of all blocks together, a proportional share of each."""
     every = [(key, line) for key, lines in blocks.items() for line in lines.splitlines() if line]
     kept = every if len(every) <= count else [every[i * len(every) // count] for i in range(count)]
     return {key: "\n".join(line for k, line in kept if k == key) for key in dict(kept)}

@@ -1,8 +1,8 @@
-"""Implements `first_day`: measures how fast a desk learns, from nothing, what people answer.
+"""Implements `first_day`: measures how fast a desk without wordings learns from people's answers.
 
-The shipped post without its questions and labelled messages gets a stream of a thousand messages,
-which those labelled messages and the held-out cases make. People answer what the desk hands over,
-one label in twenty wrong; after each batch of labels the desk is measured on the next messages.
+The shipped post without its questions gets a stream of a thousand messages, drawn from its labelled
+messages and the held-out cases. Simulated people answer what the desk hands over, and one label in
+twenty is wrong. After each batch of labels the desk is measured on the next messages.
 """
 
 import argparse
@@ -34,12 +34,13 @@ HEAD = (
     "|---|---|---|---|---|"
 )
 WITHOUT = ("questions", "messages", "exercises", "translations")  # of the knowledge folder
-# What a desk must reach: wrong of answered at most, at any time, and answered rightly after LATER.
+# Limits: the largest share of wrong answers at any checkpoint, and the smallest share of the stream
+# that is answered rightly after LATER labels.
 MOST_WRONG, LEAST_RIGHT, LATER = 0.03, 0.25, 200
 
 
 def first_day(argv: Sequence[str]) -> int:
-    """Print a row for each number of labels; 1 where the floors are not reached."""
+    """Print a row for each number of labels; return 1 when a limit is missed, else 0."""
     parser = argparse.ArgumentParser(
         prog="python -m evals first_day", description="What approving drafts teaches a new desk."
     )
@@ -67,7 +68,7 @@ def first_day(argv: Sequence[str]) -> int:
 
 
 def copy_bare(knowledge: Knowledge, folder: Path) -> Knowledge:
-    """A copy of a knowledge folder as it is on its first day: nobody has written a question."""
+    """Return a copy of the knowledge as on its first day: without questions and messages."""
     shutil.copytree(knowledge.folder, folder, ignore=shutil.ignore_patterns(*WITHOUT))
     return load(folder)
 
@@ -75,7 +76,7 @@ def copy_bare(knowledge: Knowledge, folder: Path) -> Knowledge:
 def play(
     knowledge: Knowledge, encoder: QueryCache, cases: Sequence[Case], seed: int
 ) -> list[Checkpoint]:
-    """One stream from its beginning."""
+    """Play one stream, drawn by `seed`, and return the checkpoints."""
     stream, hands = draw_stream(cases, seed)
     _say(
         f"seed {seed}: {len(stream)} of {LENGTH} messages; the common questions are worded by "
@@ -98,7 +99,7 @@ def play(
 
 
 def join(points: Sequence[Checkpoint]) -> Checkpoint:
-    """The same checkpoint of several streams, counted together."""
+    """Return one checkpoint that counts the same checkpoint of several streams together."""
     return Checkpoint(
         labels=points[0].labels,
         asked=sum(point.asked for point in points) // len(points),
@@ -107,14 +108,14 @@ def join(points: Sequence[Checkpoint]) -> Checkpoint:
 
 
 def row(point: Checkpoint) -> str:
-    """One line of the table."""
+    """Return one row of the table."""
     rates = (point.right, point.wrong, point.beside)
     cells = " | ".join(f"{shown(rate)} {bounds(rate)}" for rate in rates)
     return f"| {point.labels} | {point.asked} | {cells} |"
 
 
 def list_missed(curve: Sequence[Checkpoint]) -> Sequence[str]:
-    """What a desk must reach and does not, as sentences."""
+    """Return a sentence for each limit that is missed."""
     missed = [
         f"after {point.labels} labels {point.wrong.value:.1%} of the answers are wrong, "
         f"{MOST_WRONG:.0%} are allowed"

@@ -1,6 +1,6 @@
-"""Checks the measured figures against gates.yaml; a limit on nothing is an error.
+"""Checks the measured figures against gates.yaml; a gate on a figure without cases is an error.
 
-In CI the file of the base branch is read, so that a change cannot lower its own bar.
+In CI the file of the base branch is read, so that a change cannot lower its own limits.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ NEVER = ("critical_failed", "forbidden", "leaks", "citation_valid")
 
 
 class GatesError(InputError):
-    """The gates file is wrong, or asks about what was not measured."""
+    """The gates file is wrong, or has a gate on a figure that was not measured."""
 
 
 class Limit(BaseModel):
-    """Both ends belong to what is allowed; a soft limit only warns."""
+    """The allowed range of a figure, both ends included; a soft limit only warns."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     min: float | None = None
@@ -41,25 +41,25 @@ class Limit(BaseModel):
         return low and (self.max is None or value <= self.max)
 
     def told(self) -> str:
-        """For a table."""
+        """Return the range as text for a table."""
         ends = [f"≥ {self.min:g}"] if self.min is not None else []
         return " and ".join(ends + ([f"≤ {self.max:g}"] if self.max is not None else []))
 
 
 class Gates(BaseModel):
-    """What must hold before a change is let through."""
+    """The gates file: what must hold before a change is accepted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     max_regressions: int = Field(ge=0)
     gates: dict[str, Limit] = Field(min_length=1)
     per_slice: dict[str, dict[str, Limit]] = {}
-    kept: dict[str, Limit] = {}  # a perturbation -> how many keep their outcome under it
-    day_one: dict[str, dict[str, Limit]] = {}  # posts and language -> rate -> what it must be
+    kept: dict[str, Limit] = {}  # by perturbation: share of cases that keep their outcome
+    day_one: dict[str, dict[str, Limit]] = {}  # by posts and language: limits by rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One gate and what was measured."""
+    """One gate with the value that was measured."""
 
     name: str
     scope: str  # a slice, or empty for the whole test split
@@ -70,12 +70,12 @@ class Checked:
 
     @property
     def fails(self) -> bool:
-        """Does it stop the change?"""
+        """Return whether it stops the change."""
         return not self.holds and not self.soft
 
 
 def read_gates(path: Path = GATES) -> Gates:
-    """GatesError names what is wrong in the file."""
+    """Return the gates of a file; GatesError names what is wrong in it."""
     try:
         told = parse_yaml(path.read_text(encoding="utf-8"))
         gates = Gates.model_validate(told)
@@ -97,9 +97,9 @@ def read_gates(path: Path = GATES) -> Gates:
 
 
 def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) -> list[Checked]:
-    """Every gate against the test split; GatesError for a slice or rate without cases.
+    """Check every gate on the test split; GatesError for a slice or rate without cases.
 
-    What must never happen is counted over the guard cases too.
+    What must never happen (NEVER) is counted over the guard cases too.
     """
     held = [g for g in graded if g.case.split == "test"]
     slices = grouped(held, lambda g: g.case.slice)
@@ -115,7 +115,7 @@ def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) 
 
 
 def apply_kept(gates: Gates, kept: Mapping[str, Rate]) -> list[Checked]:
-    """The gates of the perturbations; GatesError where one changed no case at all."""
+    """Check the gates of the perturbations; GatesError when one changed no case at all."""
     if unmeasured := next((name for name, rate in kept.items() if rate.value is None), None):
         raise GatesError(f"gates.yaml: kept {unmeasured}: no case of split test measures it")
     measured = {name: rate.value for name, rate in kept.items() if rate.value is not None}
@@ -123,7 +123,7 @@ def apply_kept(gates: Gates, kept: Mapping[str, Rate]) -> list[Checked]:
 
 
 def regressions(gates: Gates, broken: int) -> Checked:
-    """The gate of a comparison: cases of the test split that were right on the base."""
+    """Check the gate of a comparison; `broken` test cases were right on the base alone."""
     return Checked(
         name="regressions",
         scope="",

@@ -1,4 +1,4 @@
-"""Implements `lint`: finds held-out cases that the knowledge knows, and missing contrasts."""
+"""Implements `lint`: finds held-out cases that are in the knowledge, and missing near questions."""
 
 import argparse
 import math
@@ -14,10 +14,10 @@ from bot.corpus.translations import missing, outdated
 from evals.measuring.grade import occurs
 from evals.measuring.schema import CANARY, CASES, Case, check_passages, read_cases
 
-# Share of words from which on a held-out message and a learned one count as the same question: of
-# the pairs in the shipped data, nearly all above it differ by a word that changes nothing.
+# Share of common words from which a held-out and a learned message count as the same question. Of
+# the pairs in the shipped data, nearly all above it differ by a word that does not matter.
 LIKE = 0.8
-FEW_NEAR = 5  # near questions; an intent with fewer is told apart badly
+FEW_NEAR = 5  # an intent with fewer near questions is separated badly from others
 Words = frozenset[str]
 
 
@@ -30,7 +30,7 @@ class LearnedText:
 
 
 def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> int:
-    """0 nothing to say, 1 something to look at; an unusable file is raised."""
+    """Print all remarks; return 0 for none, else 1. InputError for a file that cannot be used."""
     parser = argparse.ArgumentParser(
         prog="python -m evals lint", description="Check cases and question knowledge."
     )
@@ -58,7 +58,7 @@ def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> in
 
 
 def canaries(cases: Path, knowledge: Path) -> Iterator[str]:
-    """Every case file carries the canary, nothing of the knowledge does."""
+    """Yield a line for each case file without the canary, and each knowledge file with it."""
     for path in sorted(cases.glob("*.yaml")):
         if CANARY not in path.read_text(encoding="utf-8")[:2000]:
             yield f"{path}:1: the canary line is missing: canary {CANARY}"
@@ -68,7 +68,7 @@ def canaries(cases: Path, knowledge: Path) -> Iterator[str]:
 
 
 def duplicates(cases: Sequence[Case]) -> Iterator[str]:
-    """Cases of the same text."""
+    """Yield a line for each case with the same text as an earlier one."""
     seen: dict[str, Case] = {}
     for case in cases:
         other = seen.setdefault(_flat(case.text), case)
@@ -77,7 +77,7 @@ def duplicates(cases: Sequence[Case]) -> Iterator[str]:
 
 
 def learned_texts(knowledge: Knowledge) -> Iterator[LearnedText]:
-    """Everything that the desk learns from: wordings, messages, exercises and their questions."""
+    """Yield all that the desk learns from: wordings, messages, exercises and their questions."""
     for wording in knowledge.wordings:
         yield LearnedText(text=wording.text, place=f"wording of {wording.label}")
     for message in (*knowledge.messages, *knowledge.exercises):
@@ -85,9 +85,9 @@ def learned_texts(knowledge: Knowledge) -> Iterator[LearnedText]:
 
 
 def learned_cases(cases: Sequence[Case], learned: Sequence[LearnedText]) -> Iterator[str]:
-    """Held-out cases that stand in the knowledge, word for word or nearly: they prove nothing.
+    """Yield a line for each held-out case that is in the knowledge, verbatim or nearly.
 
-    Guard cases are no measurement and may stand there.
+    Such a case proves nothing. Guard cases measure nothing and may be there.
     """
     texts = {_flat(each.text): each for each in learned}
     words = [normal(each.text) for each in learned]
@@ -106,9 +106,10 @@ def learned_cases(cases: Sequence[Case], learned: Sequence[LearnedText]) -> Iter
 
 
 def vital(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
-    """A vital fact that no gold passage states: the label is wrong or the post has changed.
+    """Yield a line for each vital fact that neither a gold passage nor the secret notice states.
 
-    The notice that a secret was pasted is part of a reply as well.
+    Then the label is wrong or the post has changed. The notice that a secret was pasted counts,
+    because it is part of a reply as well.
     """
     notice = knowledge.templates["en"].secret_found
     for case in cases:
@@ -119,7 +120,7 @@ def vital(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
 
 
 def without_contrasts(wordings: Sequence[Wording]) -> Iterator[str]:
-    """An intent is told apart only by the near questions that it does not answer."""
+    """Yield a line for each intent with no or few near questions, which mark its limits."""
     near: dict[str, int] = defaultdict(int)
     for w in wordings:
         if w.kind == "near":
@@ -132,7 +133,10 @@ def without_contrasts(wordings: Sequence[Wording]) -> Iterator[str]:
 
 
 def normal(text: str) -> Words:
-    """The words that matter for likeness; scripts without spaces go by pairs of characters."""
+    """Return the words by which texts are compared; long non-ASCII words add character pairs.
+
+    The pairs make texts comparable in scripts that write no spaces.
+    """
     flat = _flat(text)
     words = flat.split()
     long = [w for w in words if not w.isascii() and len(w) > 6]
@@ -140,7 +144,7 @@ def normal(text: str) -> Words:
 
 
 def likeness(one: Words, other: Words) -> float:
-    """Jaccard: shared words of all words."""
+    """Return the Jaccard similarity of two sets of words, from 0 to 1; 0 for empty ones."""
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
@@ -164,7 +168,10 @@ def _by_word(sets: Sequence[Words]) -> dict[str, list[int]]:
 
 
 def _rarest(words: Words, places: Mapping[str, list[int]]) -> set[int]:
-    """Sets that share `LIKE` of all words share one of any few of them; the rarest are cheapest."""
+    """Return the places of sets that may reach LIKE: they share one of the rarest `words`.
+
+    A set may lack `missing` of the words, so it shares one of any `missing` + 1 of them.
+    """
     missing = math.ceil(len(words) * (1 - LIKE))  # that the other may lack
     few = sorted(words, key=lambda w: (len(places.get(w, [])), w))[: 1 + missing]
     return {i for w in few for i in places.get(w, [])}

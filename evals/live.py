@@ -1,4 +1,4 @@
-"""Implements `run --model`: runs the cases several times, as a model may decide otherwise."""
+"""Implements `run --model`: runs the cases several times, because a model's choice may vary."""
 
 import math
 from collections import Counter
@@ -21,7 +21,7 @@ WEIGHED = frozenset(ConsultationResult)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """Several runs: the first is graded, the others tell how steady it is."""
+    """Several runs of the same cases: the first is graded, the others show its stability."""
 
     runs: tuple[tuple[DeskResult, ...], ...]
     flips: Rate
@@ -29,7 +29,7 @@ class Live:
 
 
 def live(cases: Sequence[Case], desk: EvaluatedDesk, *, threads: int, say: Say) -> Live:
-    """Ask the model about every case, `REPEATS` times; InputError without one."""
+    """Run every case `REPEATS` times with the model; InputError when none is set."""
     if not desk.model or desk.budget is None:
         raise InputError("DESK_MODEL is not set: --model measures the model that it names")
     runs = tuple(_once(cases, desk, threads, say) for _ in range(REPEATS))
@@ -38,7 +38,10 @@ def live(cases: Sequence[Case], desk: EvaluatedDesk, *, threads: int, say: Say) 
 
 
 def told(seen: Sequence[DeskResult]) -> str:
-    """How many messages the model had a say in, and why not in the others."""
+    """Return, as a sentence, how many messages the model was asked about.
+
+    It also says how many of them were decided without it, and by which faults.
+    """
     asked = [s.model for s in seen if s.model]
     faults = Counter(came for came in asked if came not in WEIGHED)
     named = ", ".join(f"{name} {count}" for name, count in sorted(faults.items()))
@@ -49,7 +52,10 @@ def told(seen: Sequence[DeskResult]) -> str:
 
 
 def worth(cases: Sequence[Case], seen: Sequence[DeskResult]) -> str:
-    """The log-odds that a yes adds: how much more often it comes where the post answers."""
+    """Return, as a sentence, by how much a yes of the model raises the log-odds of an answer.
+
+    It compares how often it says yes where the post answers and where the post is silent.
+    """
     heard = [(c, s.model) for c, s in zip(cases, seen, strict=True) if s.model in WEIGHED]
     there = _yes(came for case, came in heard if case.kind in ANSWERED)
     silent = _yes(came for case, came in heard if case.kind is MessageKind.UNANSWERABLE)
@@ -68,7 +74,7 @@ def _yes(came: Iterable[str]) -> Rate:
 
 
 def _flips(runs: Sequence[Sequence[DeskResult]]) -> Rate:
-    """Cases whose decision or first quoted passage differs between two runs."""
+    """Return the rate of cases whose decision or first quoted passage differs between runs."""
     found = [len({_decided(seen) for seen in each}) > 1 for each in zip(*runs, strict=True)]
     return Rate(hits=sum(found), of=len(found))
 

@@ -1,8 +1,8 @@
-"""Writes messages another way that asks the same, and counts how many keep their outcome.
+"""Changes how messages are written but not what they ask, and counts how many keep their outcome.
 
-Each perturbation changes what does not matter: where lines are broken, what stands around the text,
-how carefully it is typed. A case keeps its outcome when the decision on the message is the same and
-the same passages are quoted. Only cases whose text a perturbation changes are counted.
+A perturbation changes line breaks, the text around a message, or how carefully it is typed. A case
+keeps its outcome when the decision on the message is the same and the same passages are quoted.
+Only cases whose text a perturbation changes are counted.
 """
 
 import random
@@ -16,7 +16,7 @@ from evals.measuring.metrics import Rate
 from evals.measuring.schema import Case
 from evals.measuring.stats import SEED
 
-WRAPPED_SAMPLE = 250  # cases for each width; a second buys about eighty
+WRAPPED_SAMPLE = 250  # cases for each width; about eighty take a second
 SAMPLE = 80  # cases for each other perturbation
 SLIP_EVERY = 12  # words with one slip among them
 MARKS = re.compile(r"(?<=\S)[.?!,;:。？！、؟،।](?=\s|$)")
@@ -50,12 +50,12 @@ Perturbation = Callable[[str], str]
 
 
 def wrapped(text: str, width: int) -> str:
-    """Each line broken at `width` characters, as a mail program breaks paragraphs."""
+    """Return the text with lines wrapped at `width` characters, as a mail program does it."""
     return "\n".join("\n".join(textwrap.wrap(line, width)) for line in text.split("\n"))
 
 
 def slipped(text: str) -> str:
-    """Two neighbouring letters exchanged within one long word of every SLIP_EVERY words."""
+    """Return the text with two neighbouring letters swapped in one long word of SLIP_EVERY."""
     chance = random.Random(f"{SEED}{text}")  # noqa: S311 - the same slips in every run
     words = text.split(" ")
     for start in range(0, len(words), SLIP_EVERY):
@@ -88,7 +88,7 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
 def kept_outcomes(
     cases: Sequence[Case], seen: Sequence[DeskResult], desk: EvaluatedDesk, names: Sequence[str]
 ) -> dict[str, Rate]:
-    """For each named perturbation, how many of the cases that it changes keep their outcome.
+    """Return for each named perturbation how many of the cases it changes keep their outcome.
 
     `seen` holds what the desk did with the unchanged cases, in the same order. A sample with a
     fixed seed is measured, so that a run takes a bounded time and gives the same figures again.

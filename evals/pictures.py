@@ -2,8 +2,7 @@
 
 Each picture is a page of HTML, made from sample mails that go through intake, decision and
 journal, and drawn by headless Chromium; replies are shown by their HTML part. The SHA-256 of the
-page stands in the PNG file, so that a test can say that a picture is stale where no Chromium is
-installed.
+page is stored in the PNG file, so that a test recognizes an outdated picture without Chromium.
 """
 
 import argparse
@@ -48,7 +47,8 @@ FOLDER = Path(__file__).parents[1] / "bot" / "pictures"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_SECONDS = 120
 FONTS = "fonts-lato fonts-noto-cjk fonts-noto-color-emoji"  # packages of Debian
-# Two letters of a script that look alike have no font, and stand as the same empty box.
+# Without a font for a script, all its letters are drawn as the same empty box. So two different
+# letters that look the same show that the font is missing.
 FONT_PROBE = """<!doctype html><html><body><canvas></canvas><script>
 const drawn = letter => {
   const sheet = document.querySelector("canvas"), pen = sheet.getContext("2d");
@@ -75,8 +75,8 @@ class Shape:
 
 
 NARROW = Shape()
-LETTER = Shape(scale=0.75)  # the many letters stay small files
-CARD = Shape(scale=1.0)  # a high one
+LETTER = Shape(scale=0.75)  # keeps the files of the many letters small
+CARD = Shape(scale=1.0)  # a card is high
 # A page of the desk in a browser, as a screen shows it: the mail beside its reply.
 SCREEN = Shape(width=1_040, max_height=860, scale=0.8)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -134,7 +134,7 @@ def pictures(argv: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A mail of `letters.yaml`, or several of one conversation, and what must come of it."""
+    """A conversation of `letters.yaml`: the user's mails, and what the desk must do with them."""
 
     name: str
     subject: str
@@ -147,7 +147,10 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of a letter: the reply to each mail, None for no reply, and the open case."""
+    """What the desk did with a letter: the reply to each mail (None for none), and the case.
+
+    `case` is the reason of the open case, and `passages` are the ids that answers quoted.
+    """
 
     letter: Letter
     replies: list[bytes | None]
@@ -156,12 +159,12 @@ class Played:
 
 
 def read_letters(path: Path = LETTERS) -> list[Letter]:
-    """The letters in the order of the file."""
+    """Return the letters in the order of the file."""
     return [Letter(**row) for row in parse_yaml(path.read_text(encoding="utf-8"))]
 
 
 def play_letters(app: App, letters: Sequence[Letter]) -> Iterator[Played]:
-    """What the desk does with each letter, each from a sender of its own."""
+    """Yield what the desk does with each letter; each has a sender of its own."""
     with _desk(app) as (desk, parser):
         for letter in letters:
             yield _play(app, desk, parser, letter)
@@ -187,7 +190,7 @@ def _play(app: App, desk: Desk, parser: SafeParser, letter: Letter) -> Played:
 
 
 def pages(app: App) -> Mapping[str, str]:
-    """The HTML page by the file name of the picture that shows it."""
+    """Return the HTML pages by the file names of their pictures."""
     with _desk(app) as (desk, parser):
         _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
         sent = desk.journal.mail_outbox.list_due()[0].body
@@ -209,7 +212,7 @@ def pages(app: App) -> Mapping[str, str]:
 
 
 def shape_of(name: str) -> Shape:
-    """The shape of the picture with this file name."""
+    """Return the shape of the picture with this file name."""
     if name.startswith(LETTER_PREFIX):
         return LETTER
     if name == "card.png":
@@ -218,7 +221,7 @@ def shape_of(name: str) -> Shape:
 
 
 def draw(browser: str, page: str, shape: Shape = NARROW) -> bytes:
-    """The PNG of a page in this shape, as high as it needs; MissingError when it fails."""
+    """Return the PNG of a page, as high as the page needs; MissingError when drawing fails."""
     measured = page + (
         "<script>document.documentElement.dataset.height="
         "Math.ceil(document.body.getBoundingClientRect().height)</script>"
@@ -241,25 +244,25 @@ def draw(browser: str, page: str, shape: Shape = NARROW) -> bytes:
 
 
 def with_source(picture: bytes, page: str) -> bytes:
-    """`picture` with the SHA-256 of its page as a text chunk behind the header of the PNG."""
+    """Return `picture` with the SHA-256 of its page as a text chunk after the PNG header."""
     text = b"tEXt" + KEYWORD + b"\0" + digest(page).encode("ascii")
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
     return picture[:HEADER_END] + chunk + picture[HEADER_END:]
 
 
 def source_of(picture: bytes) -> str:
-    """The SHA-256 that stands in a picture; empty where there is none."""
+    """Return the SHA-256 stored in a picture; empty when there is none."""
     found = re.search(KEYWORD + rb"\0([0-9a-f]{64})", picture)
     return found.group(1).decode("ascii") if found else ""
 
 
 def digest(page: str) -> str:
-    """The SHA-256 of a page, in hexadecimal digits."""
+    """Return the SHA-256 of a page in hexadecimal digits."""
     return hashlib.sha256(page.encode("utf-8")).hexdigest()
 
 
 def _check_fonts(browser: str) -> None:
-    """Raise MissingError where a script of the letters would be drawn as empty boxes."""
+    """Raise MissingError when the font of a script in the letters is missing."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "page.html")
         source.write_text(FONT_PROBE, encoding="utf-8")
@@ -270,7 +273,7 @@ def _check_fonts(browser: str) -> None:
 
 
 def _browse(browser: str, folder: str, *arguments: str) -> str:
-    """What the browser prints; MissingError when it fails or takes too long."""
+    """Return what the browser prints; MissingError when it fails or takes too long."""
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
         "--disable-lcd-text", f"--user-data-dir={folder}/profile", *arguments,
@@ -286,7 +289,7 @@ def _browse(browser: str, folder: str, *arguments: str) -> str:
 
 @contextmanager
 def _desk(app: App) -> Iterator[tuple[Desk, SafeParser]]:
-    """A desk with an empty journal of its own, at a fixed hour; it sends nothing."""
+    """Yield a desk with an empty journal and a fixed clock, and a parser; it sends no mail out."""
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(
@@ -314,9 +317,9 @@ def _answer(
     app: App, desk: Desk, parser: SafeParser, *, subject: str, text: str, sender: str = SENDER,
     named: str = "",
 ) -> int:  # fmt: skip
-    """The id of a sample mail's message, stored and decided; DeskError where it is known.
+    """Store and decide a sample mail and return the id of its message.
 
-    `named` is the Message-ID of the reply of ours that it answers.
+    `named` is the Message-ID of our reply that it answers. DeskError when the mail is known.
     """
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, app.settings.address, subject
@@ -333,7 +336,7 @@ def _answer(
 
 
 def _letter_page(played: Played) -> str:
-    """HTML of a conversation."""
+    """Return the HTML page of a conversation."""
     letter, articles = played.letter, list[str]()
     for number, (text, reply) in enumerate(zip(letter.mails, played.replies, strict=True)):
         subject = f"Re: {letter.subject}" if number else letter.subject
@@ -342,7 +345,7 @@ def _letter_page(played: Played) -> str:
 
 
 def _mail_articles(sender: str, subject: str, text: str, reply: bytes | None) -> str:
-    """HTML of a mail and of the reply to it, as a mail program shows its HTML part."""
+    """Return the HTML of a mail and of its reply, which is shown by its HTML part."""
     asked = f'<div dir="auto">{html.escape(text.strip())}</div>'
     question = _article("question", {"From": sender, "Subject": subject}, asked)
     if reply is None:
@@ -365,7 +368,7 @@ def _article(kind: str, headers: Mapping[str, str], inner: str) -> str:
 
 
 def _web_pages(app: App) -> Mapping[str, str]:
-    """HTML of two pages of the desk in a browser: a mail with its reply, and a case."""
+    """Return two pages of the desk in a browser: a mail with its reply, and a case."""
     with _desk(app) as (desk, parser):
         answered = _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
         desk.deliver()

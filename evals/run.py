@@ -25,7 +25,7 @@ from evals.perturbations import kept_outcomes
 from evals.reporting import console, html, markdown
 
 REPORTS = Path("evals/reports")
-TAKEN_ALONG = frozenset({"test", "confirm", "guard"})  # by a run of `test`; gated is that alone
+TAKEN_ALONG = frozenset({"test", "confirm", "guard"})  # splits that a run of `test` includes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,12 @@ class Choice:
 
     @property
     def whole(self) -> bool:
-        """Gates speak of the whole test split only."""
+        """Return whether the whole test split is run: only then gates apply."""
         return self.split in ("test", "all") and not self.authors and not self.slices
 
 
 def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
-    """0 the gates hold, 1 one fails; what cannot be measured is raised."""
+    """Run, report and return 0 when the gates hold, else 1; errors are raised."""
     choice = _parse(argv)
     made = measure(choice, make)
     if made.scripted:
@@ -60,7 +60,7 @@ def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_setting
 
 
 def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
-    """Run and gate the chosen cases."""
+    """Run the chosen cases, check the gates and return the run."""
     began = time.perf_counter()
     gates = read_gates(choice.gates)
     placed = select(read_cases(choice.cases), choice)
@@ -94,11 +94,14 @@ def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings
 def _gated(
     choice: Choice, gates: Gates, graded: Sequence[Graded], desk: EvaluatedDesk
 ) -> tuple[tuple[Checked, ...], dict[str, Rate]]:
-    """Every gate that speaks of this run, and what the perturbations gave; nothing for a part."""
+    """Return the checked gates and the rates of the perturbations; empty for a partial run.
+
+    A run of a scripted model has neither. A run with a model skips the perturbations.
+    """
     if not choice.whole or SCRIPTED in desk.model:
         return (), {}
     checked = apply(gates, graded, latency(graded))
-    if desk.model:  # it would be paid for each perturbed message
+    if desk.model:  # each perturbed message would cost money
         return tuple(checked), {}
     held = [g for g in graded if g.case.split == "test"]
     cases, seen = [g.case for g in held], [g.seen for g in held]
@@ -107,7 +110,7 @@ def _gated(
 
 
 def report(made: Run, out: Path) -> None:
-    """All reports into `out`, and the console table."""
+    """Write all reports into `out` and print the console table."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(made, out / "results.json")
     (out / "summary.md").write_text(markdown.page(made), encoding="utf-8")
@@ -117,7 +120,7 @@ def report(made: Run, out: Path) -> None:
 
 
 def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:
-    """The chosen cases; CasesError when a choice leaves none."""
+    """Return the chosen cases; CasesError for an unknown author or slice, or when none is left."""
     for name, wanted, there in (
         ("author", choice.authors, {p.case.author for p in placed}),
         ("slice", choice.slices, {p.case.slice for p in placed}),
@@ -142,7 +145,7 @@ def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:
 
 
 def progress(of: int) -> Callable[[int], None]:
-    """A counter on a terminal, nothing in a log."""
+    """Return a function that shows how many of the cases are done, on a terminal only."""
 
     def tell(done: int) -> None:
         if sys.stderr.isatty():

@@ -1,8 +1,8 @@
-"""Implements `team_answers`: measures who gets an answer that the support team gave somebody else.
+"""Implements `team_answers`: measures which questions get an approved answer of the support team.
 
-Ten answers on which the shipped post is silent are put into a copy of its knowledge, as if two
-people had taken them in. A hundred paraphrases of their questions are then asked, and the held-out
-cases; those that get an answer of the team are listed, because a few ask the same.
+Ten answers on which the shipped post is silent are added to a copy of its knowledge, as if two
+people had approved them. A hundred paraphrases of their questions are then asked, and the held-out
+cases. Held-out cases that get an answer of the team are listed, because a few ask the same.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from evals.measuring.schema import CASES, Case, load_cases
 from evals.reporting.console import bounds, shown
 
 DATA = Path("evals/data/team_answers.yaml")
-FIRST_CASE = 9001  # far from the numbers of real cases
+FIRST_CASE = 9001  # above the numbers of real cases
 
 
 def team_answers(argv: Sequence[str]) -> int:
-    """Print how many paraphrases got their answer, another one or none; nothing is gated."""
+    """Print how many paraphrases got their answer, another one or none; return 0, without gates."""
     parser = argparse.ArgumentParser(
         prog="python -m evals team_answers", description="Who gets an answer of the support team."
     )
@@ -62,7 +62,7 @@ def team_answers(argv: Sequence[str]) -> int:
 
 
 def copy_with(knowledge: Knowledge, folder: Path, rows: Sequence[dict[str, str]]) -> Knowledge:
-    """A copy of a knowledge folder in which these answers of the team are in use."""
+    """Return a copy of the knowledge in which these answers of the team are in use."""
     shutil.copytree(knowledge.folder, folder)
     for number, row in enumerate(rows, FIRST_CASE):
         answer = TeamAnswer(
@@ -77,7 +77,7 @@ def copy_with(knowledge: Knowledge, folder: Path, rows: Sequence[dict[str, str]]
 
 
 def paraphrases(rows: Sequence[dict[str, list[str]]]) -> Sequence[tuple[str, Case]]:
-    """Each paraphrase as a case, with the passage that answers it."""
+    """Return for each paraphrase the id of the passage that answers it, and its case."""
     return [
         (
             f"{PREFIX}{number}",

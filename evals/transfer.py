@@ -1,8 +1,8 @@
 """Implements `transfer`: makes bot/data/transfer.npz and measures it on authors left out.
 
-Each author's incidents in turn are left out of the maps and of the weights; on these scores alone
-rest the thresholds. The incidents of the held-out authors and the shipped one are measured only
-when asked for: nothing may be chosen by what they show.
+Each author's incidents in turn are left out when maps and weights are learned, and are then scored;
+the thresholds are chosen on these scores alone. The incidents of the held-out authors and the
+shipped one are measured only on request, because nothing may be chosen by their results.
 """
 
 import argparse
@@ -36,28 +36,28 @@ from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import lower_bound, upper_bound
 
 PLACES = (1, 3, 5, 10)
-# The largest share of wrong answers of any post. Incidents differ: where all left-out ones
-# together had 1.0 to 2.3 % wrong, the worst of the eighteen had 6 to 8 %. So all together may have
-# a quarter of it.
+# The largest share of wrong answers allowed for any post. Incidents differ: where all left-out ones
+# together had 1.0 to 2.3 % wrong, the worst of the eighteen had 6 to 8 %. So for all together only
+# a quarter of it is allowed.
 WORST = 0.04
-TOGETHER = WORST / 4  # of all left-out authors, one more counted
-SURE = 0.6  # from which certainty on the desk refuses by what a message does, without a secret word
+TOGETHER = WORST / 4  # of all left-out authors, with one more wrong answer counted
+SURE = 0.6  # probability of `refuse` from which the desk refuses without a word for a secret
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A question with the evidence for it, and what quoting the first two passages would be."""
+    """A question with its evidence, and whether quoting the first two passages would be right."""
 
     asked: Asked
-    pair: str  # unlike those of other incidents
-    unit_place: int  # of the first unit that answers, from 0
+    pair: str  # unique over all incidents
+    unit_place: int  # rank of the first unit that answers, from 0
     passage_place: int
     right: bool
     related: bool
     screened: bool  # the policy decides it, whatever the evidence says
     features: tuple[float, ...]
-    refuses: float  # share of the kind `refuse`
+    refuses: float  # probability of the kind `refuse`
 
     @property
     def wrong(self) -> bool:
@@ -65,7 +65,7 @@ class Scored:
 
 
 def transfer(argv: Sequence[str]) -> int:
-    """Learn, choose, write the file, print the tables."""
+    """Learn, choose the thresholds, write the file and print the tables; return 0."""
     parser = argparse.ArgumentParser(prog="python -m evals transfer")
     parser.add_argument(
         "--held-out", action="store_true", help="also measure what nothing may be chosen by"
@@ -80,7 +80,7 @@ def transfer(argv: Sequence[str]) -> int:
 
 
 def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) -> Transfer:
-    """Learn from the incidents with the vectors of `embed`; print the tables."""
+    """Return what is learned from the incidents with the vectors of `embed`; print the tables."""
     paths = folders(held_out=False)
     data = data_hash(paths)
     incidents = [read_incident(path, encoder, embed) for path in paths]
@@ -117,7 +117,7 @@ def _unseen(encoder: str, embed: Embed, knowledge: Knowledge) -> dict[str, list[
 
 
 def score_incident(incident: Incident, learned: Transfer) -> list[Scored]:
-    """The questions of an incident with the evidence that a reader finds for each."""
+    """Return the questions of an incident, each with the evidence that `learned` finds for it."""
     judge = TransferJudge(incident.index, learned)
     refuse = learned.kinds.index(Act.REFUSE.value)
     scored = []
@@ -152,7 +152,7 @@ def _weighed(learned: Transfer, scored: Sequence[Scored]) -> Transfer:
 
 
 def find_chances(learned: Transfer, scored: Sequence[Scored]) -> npt.NDArray[np.float64]:
-    """Probabilities; 0 where the policy decides."""
+    """Return the probability for each question; 0 where the policy decides it."""
     return np.array([0.0 if s.screened else learned.probability(s.features) for s in scored])
 
 
@@ -162,10 +162,10 @@ def _with_thresholds(
     authors: Sequence[str],
     chances: npt.NDArray[np.float64],
 ) -> Transfer:
-    """The thresholds under which all authors together, and each of them alone, are wrong seldom.
+    """Return `learned` with the lowest thresholds that keep to the allowed shares of wrong answers.
 
-    The share of wrong answers differs by author more than by incident, and a new post is another
-    author's: so the worst of those left out must stay within WORST.
+    All authors together must stay within TOGETHER, and each author within WORST: the share of wrong
+    answers differs by author more than by incident, and a new post has another author.
     """
     english = np.array([s.asked.language == "en" for s in scored])
     wrong = np.array([s.wrong for s in scored])
@@ -188,7 +188,7 @@ def _picked(scored: Sequence[Scored], which: Flags) -> list[Scored]:
 def _report(
     name: str, scored: Sequence[Scored], chances: npt.NDArray[np.float64], learned: Transfer
 ) -> None:
-    """Finding and deciding, English and other languages apart."""
+    """Print how well passages are found and decided on, for English and for other languages."""
     english = np.array([s.asked.language == "en" for s in scored])
     _say(f"\n## {name}")
     for language, which, fixed in (
@@ -232,7 +232,7 @@ def _decided(mine: Sequence[Scored], chances: npt.NDArray[np.float64], fixed: fl
 
 
 def _report_labelled(played: Sequence[Played], fixed: float) -> None:
-    """Deciding where people have answered a part of the questions."""
+    """Print how well is decided where people have answered a part of the questions."""
     told = [each for each in played if each.probability >= fixed]
     could = sum(each.right for each in played)
     _say(
@@ -244,7 +244,7 @@ def _report_labelled(played: Sequence[Played], fixed: float) -> None:
 
 
 def _curve(mine: Sequence[Scored], chances: npt.NDArray[np.float64]) -> None:
-    """What other thresholds would give; the bounds above are for the fixed one."""
+    """Print what other thresholds would give; the bounds printed before are for the fixed one."""
     asked = sum(s.asked.answerable for s in mine)
     points = []
     for fixed in np.arange(0.4, 0.96, 0.05):
@@ -257,7 +257,7 @@ def _curve(mine: Sequence[Scored], chances: npt.NDArray[np.float64]) -> None:
 
 
 def _rate(hits: int, of: int) -> str:
-    """Rate, count, and the two one-sided 95 % bounds."""
+    """Return a rate as text: percentage, counts, and the two one-sided 95 % bounds."""
     if not of:
         return "none"
     low, high = 100 * lower_bound(hits, of), 100 * upper_bound(hits, of)

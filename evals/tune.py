@@ -1,7 +1,8 @@
 """Implements `tune`: makes bot/data/e5_delta.npz, the tuned last layers of the encoder.
 
-It is run rarely, by whoever develops the desk; an owner never needs it. After it, `centre` and
-`transfer` make what rests on the encoder's vectors, and `incident-desk index` learns anew.
+Developers of the desk run it rarely; an operator never needs it. After it, `centre` and `transfer`
+must be run, because their results depend on the encoder's vectors, and `incident-desk index` learns
+anew.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from evals.fitting.incidents import Incident, folders, read_incident
 
 
 def tune(argv: Sequence[str]) -> int:
-    """Tune and write the change; MissingError when PyTorch is not installed."""
+    """Tune the encoder, write the delta and return 0; MissingError without PyTorch."""
     argparse.ArgumentParser(prog="python -m evals tune").parse_args(argv)
     try:
         from evals.fitting.tuning import Meant, Posted
@@ -54,7 +55,7 @@ def tune(argv: Sequence[str]) -> int:
 
 
 def _incidents() -> list[Incident]:
-    """The incidents that may be learned from; nothing reads their vectors here."""
+    """Return the incidents that may be learned from, with zeros for vectors, which are not read."""
     return [
         read_incident(path, "none", lambda texts: np.zeros((len(texts), 1), np.float32))
         for path in folders(held_out=False)

@@ -1,4 +1,4 @@
-"""Constructs every part of the desk once; the only room that knows which adapter is used."""
+"""Constructs every part of the desk once; the only package that knows which adapter is used."""
 
 from bot.app.composition import App, Parts
 

@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 INCIDENT = "incident"  # the file of a home that names its incident
 RESTORED = "restored"  # in the audit, when a backup was restored
-LOOK_FIRST_SECONDS = 7 * 86_400  # how long each reply is looked up before it is sent, after that
+LOOK_FIRST_SECONDS = 7 * 86_400  # after a restore: each reply is looked up before it is sent
 
 
 class Parts(TypedDict, total=False):
-    """Parts of an App that its caller has made already."""
+    """Parts that the caller of App has already made, to be used in place of new ones."""
 
     budget: Budget
     desk: "Desk"
@@ -83,7 +83,10 @@ class App:
 
     @cached_property
     def knowledge(self) -> Knowledge:
-        """KnowledgeError where it is wrong, or names our own mailbox as a person's."""
+        """The parsed knowledge folder; making it also sets the names of the incident.
+
+        KnowledgeError when a file is wrong, or names the desk's own mailbox as a person's.
+        """
         knowledge = load(self.settings.knowledge)
         knowledge.incident.check_apart(self.settings.address)
         set_incident_names(knowledge.incident.names)
@@ -91,7 +94,7 @@ class App:
 
     @cached_property
     def fit(self) -> Fit | None:
-        """What was learned from this very knowledge; None where it holds too little."""
+        """The fit of the current knowledge, made where it is missing; None for too few wordings."""
         if kept := self.home_index.read_kept_fit():
             return kept
         if not can_learn(self.knowledge):
@@ -102,11 +105,11 @@ class App:
 
     @property
     def learned(self) -> Learned | None:
-        """What the index in the home was made from; None where there is none."""
+        """The description of what the index in the home was made from; None without an index."""
         return Learned.read(self.settings.home / LEARNED)
 
     def _claim_home(self) -> None:
-        """Note whose home this is; SettingsError where it is that of another incident."""
+        """Record the incident of this home; SettingsError when it belongs to another incident."""
         key, note = self.knowledge.incident.key, self.settings.home / INCIDENT
         if not key:
             return
@@ -118,7 +121,7 @@ class App:
 
     @cached_property
     def encoder(self) -> "CachedEncoder":
-        """What the vectors are made by; SettingsError for a name that there is not."""
+        """The encoder that makes embeddings, with its cache; SettingsError for an unknown name."""
         from bot.adapters.cached_encoder import CachedEncoder
 
         encoder: Encoder = E5(self.settings.models, self.say)
@@ -131,12 +134,12 @@ class App:
 
     @cached_property
     def home_index(self) -> HomeIndex:
-        """What an index run left in the home, or will leave."""
+        """The index in the home, with its vectors and its fit."""
         return HomeIndex(self.settings, self.knowledge, self.encoder, self.say)
 
     @cached_property
     def readers(self) -> Readers:
-        """What reads questions, whichever was learned or can be had."""
+        """The readers of questions and requests that the encoders and the knowledge allow."""
         return Readers(self.settings, self.knowledge, self.encoder, self.say)
 
     @cached_property
@@ -149,7 +152,7 @@ class App:
 
     @cached_property
     def responder(self) -> Responder:
-        """The desk that decides, or one that only finds candidates where no vectors can be had."""
+        """The responder; without an encoder it finds candidates by words, and people decide."""
         try:
             return self._dense()
         except MissingError as error:
@@ -163,13 +166,13 @@ class App:
 
     @cached_property
     def budget(self) -> Budget:
-        """What the model may cost."""
+        """The budget of the language model: calls and tokens an hour."""
         calls, tokens = self.settings.model_calls, self.settings.model_tokens_paid
         return Budget(Bounds.of(self.limits.model, calls=calls, tokens=tokens))
 
     @cached_property
     def selector(self) -> Selector | None:
-        """The model, when one is named."""
+        """The language model that selects passages; None when none is named."""
         if not self.settings.model:
             return None
         from bot.adapters.chat_model import ChatSelector
@@ -206,7 +209,7 @@ class App:
 
     @cached_property
     def mail(self) -> MailTransport:
-        """What carries mails in and out."""
+        """The mail transport that the settings choose."""
         return MailTransport(self.settings)
 
     @cached_property
@@ -219,7 +222,7 @@ class App:
 
     @cached_property
     def intake(self) -> "LocalSmtpServer | None":
-        """The SMTP port of the local mailbox; a real one has its own."""
+        """The SMTP server that fills the local mailbox; None for an IMAP mailbox."""
         from bot.channels.mail.local import LocalMailbox, LocalSmtpServer
 
         if not isinstance(self.mailbox, LocalMailbox):
@@ -228,7 +231,7 @@ class App:
 
     @cached_property
     def mail_policy(self) -> "MailRuleContext":
-        """What the rules know of the desk: the same for `serve` and for `mail check`."""
+        """What the mail rules need to know of this desk; `serve` and `mail check` use the same."""
         from bot.channels.mail.rules import MailRuleContext
 
         return MailRuleContext(
@@ -243,20 +246,20 @@ class App:
 
     @cached_property
     def installation_key(self) -> bytes:
-        """The secret of this installation: it signs our mails and hashes whom we answered."""
+        """The secret key that signs our mails and hashes the addresses that we answered."""
         return self.read_installation_key()
 
     def read_installation_key(self) -> bytes:
-        """The key as it is set or lies in the home now; a restore may bring another one."""
+        """Return the key from the settings or from the home; a restore may bring another one."""
         if chosen := read_key(self.settings.installation_key.get_secret_value()):
             return chosen
         close_home(self.settings.home)
         return read_installation_key(self.settings.home)
 
     def check_installation_key(self, *, anew: bool = False) -> None:
-        """Raise SettingsError where those who share the database have another key.
+        """Raise SettingsError when the desks that share the database have another key.
 
-        `anew` makes the key of this host that of the installation.
+        With `anew` the key of this host becomes that of the installation.
         """
         mark = hmac.new(self.installation_key, b"the key of the installation", hashlib.sha256)
         if not self.journal.hold_key(mark.hexdigest(), anew=anew):
@@ -267,20 +270,20 @@ class App:
             )
 
     def _sent_by_us(self, header: str) -> bool:
-        """Is this the Message-ID of a mail of ours? Any other id needs no journal."""
+        """Return whether a mail of ours has this Message-ID; ids of another form need no query."""
         from bot.channels.mail.marks import find_own_ids
 
         return bool(find_own_ids(header.encode())) and self.journal.mail_outbox.contains(header)
 
     def records(self) -> list[Record]:
-        """Every representation: the wordings, and each passage's heading and sentences."""
+        """Return the records to index: the wordings, and each passage's heading and sentences."""
         return records_of(self.knowledge)
 
     def index(self) -> "Changed":
-        """Bring the index up to date with the knowledge and the encoder, and learn from it.
+        """Bring the index up to date with the knowledge and the encoder, and make the fit.
 
-        Nothing is learned where the knowledge holds too little (see `can_learn`), or where what was
-        learned belongs to this very knowledge.
+        No fit is made when the knowledge holds too little (see `can_learn`), or when there is one
+        of this version of the knowledge.
         """
         close_home(self.settings.home)
         self._claim_home()
@@ -292,7 +295,7 @@ class App:
         from bot.desk import Desk
 
         out, was_sent = self.mail.out()
-        # What stands in the post today is kept, so that it can be corrected when it changes.
+        # The texts of the post are recorded, so that answers can be corrected when they change.
         self.journal.corrections.record_passages(self.knowledge.every_passage)
         desk = Desk(
             knowledge=self.knowledge,
@@ -310,17 +313,20 @@ class App:
 
     @cached_property
     def sharing(self) -> "AnswerSharing":
-        """What gives the answer of a person to all who ask the same."""
+        """The service that gives a person's answer to all who ask the same."""
         from bot.staff.shared_answers import AnswerSharing
 
         return AnswerSharing(self.desk)
 
     def recall(self, decided: "Mapping[str, ChangeKind]") -> "Recall":
-        """What looks for answers that no longer hold; `decided` are kinds that a person chose."""
+        """Return the search for sent answers that no longer hold.
+
+        `decided` holds the kind of change that a person chose, by the id of the passage.
+        """
         from bot.staff.outdated_answers import Recall
 
         desk = self.desk
-        # Made when it is first needed.
+        # Cached, and made only when it is first needed.
         transferred = cache(lambda: self.readers.make_transfer_judge(self.knowledge))
 
         def rank_units(question: str) -> list[tuple[str, str]]:
@@ -336,7 +342,7 @@ class App:
 
     @property
     def recall_batches(self) -> "RecallBatches":
-        """What leads a change of the post to its corrections."""
+        """The batches of corrections that follow a change of the post."""
         from bot.staff.recall_batches import RecallBatches
 
         return RecallBatches(
@@ -345,7 +351,7 @@ class App:
 
     @cached_property
     def learning(self) -> "Learning":
-        """What finds the questions that people answered, for the desk to learn from."""
+        """The service that finds questions which people answered, for the desk to learn from."""
         from bot.staff.answers_to_learn import TWO_PEOPLE, Learning
 
         return Learning(
@@ -355,7 +361,7 @@ class App:
 
     @cached_property
     def team_answers(self) -> "TeamAnswers":
-        """What takes the answers of the support team into the knowledge."""
+        """The service that takes answers of the support team into the knowledge."""
         from bot.staff.answers_to_learn import TWO_PEOPLE
         from bot.staff.team_answers import TeamAnswers
 
@@ -384,7 +390,7 @@ class App:
 
     @cached_property
     def slack(self) -> "Slack | None":
-        """The channel of staff, where a token is set; SettingsError names what is wrong."""
+        """The Slack channel of staff; None without a token, SettingsError for a wrong setting."""
         if not self.settings.slack:
             return None
         from bot.channels.slack import Slack, SlackAccess
@@ -416,7 +422,7 @@ class App:
 
     @cached_property
     def web(self) -> "WebDesk | None":
-        """The desk in a browser, where it is wanted; SettingsError when it may not be."""
+        """The desk in a browser; None when it is not wanted, SettingsError when not allowed."""
         if not self.settings.web_wanted:
             return None
         from bot.channels.web import WebDesk
@@ -439,7 +445,7 @@ class App:
 
     @property
     def suggestion_model(self) -> "SuggestionModel | None":
-        """The model that words and translates for staff, when one is named."""
+        """The language model that drafts and translates for staff; None when none is named."""
         if not self.settings.model:
             return None
         from bot.adapters.chat_draft import ChatDrafter
@@ -461,7 +467,7 @@ class App:
 
     @property
     def wording_model(self) -> "ChatWordings | None":
-        """The model that writes how people may ask, when one is named."""
+        """The language model that proposes wordings of questions; None when none is named."""
         if not self.settings.model:
             return None
         from bot.adapters.chat_wordings import ChatWordings
@@ -478,9 +484,9 @@ class App:
         return self._responder(self._retriever(), self.readers.choose_judge(self.fit))
 
     def learn_answers(self) -> bool:
-        """Have the responder learn what people answered since; return whether there was anything.
+        """Have the responder learn from new answers of people; return whether there were any.
 
-        Only a desk without wordings learns as it runs, in a second; others do so at an index run.
+        A desk without wordings learns them while it runs, in a second; others at an index run.
         """
         judge = self.readers.learn_answers(self.responder.judge)
         if judge is None:

@@ -1,4 +1,4 @@
-"""Brings the index of a home up to date, and knows what an index run left there."""
+"""Brings the index in the home folder up to date and reads what an index run left there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STAMP = "index.version"
 LEARNED = "index.learned"  # what the index was made from, for `doctor`
-FORMAT = 4  # of what an index run leaves; another one makes every index outdated
+FORMAT = 4  # of the files of an index run; raising it makes every index outdated
 
 
 @dataclass(eq=False)
@@ -32,12 +32,12 @@ class HomeIndex:
 
     @property
     def vectors(self) -> Path:
-        """The file of the vectors of every record."""
+        """Return the path of the file with the embeddings of all records."""
         return self.settings.home / "vectors.npz"
 
     @property
     def outdated(self) -> bool:
-        """Is the index gone, or was it made from other knowledge, by another encoder or version?"""
+        """Return whether the index is missing or was made of other knowledge, encoder or format."""
         stamp = self.settings.home / STAMP
         embedded = not self.settings.chroma_url
         if embedded and not (self.settings.chroma / "chroma.sqlite3").exists():
@@ -45,13 +45,14 @@ class HomeIndex:
         return not stamp.exists() or stamp.read_text(encoding="utf-8") != self._version
 
     def read_fit(self) -> Fit:
-        """What the last run learned."""
+        """Return the fit of the last index run; MissingError when it cannot be read."""
         return read_fit(self._fit_file)
 
     def read_kept_fit(self) -> Fit | None:
-        """What an earlier run learned from this very knowledge, if it can still be read.
+        """Return the fit that an earlier run made of this version of the knowledge.
 
-        The wordings are not needed for it, and reading them would slow down every start.
+        None when there is none or it cannot be read. It does without the wordings, because reading
+        them would slow down every start.
         """
         if self.outdated or not self._fit_file.exists():
             return None
@@ -62,12 +63,12 @@ class HomeIndex:
             return None
 
     def update(self, chroma: "Chroma") -> "Changed":
-        """Bring the index up to date with the knowledge and the encoder, and learn from it.
+        """Bring the index up to date with the knowledge and the encoder, and make the fit.
 
-        Nothing is learned where the knowledge holds too little (see `can_learn`), or where what was
-        learned belongs to this very knowledge.
+        No fit is made when the knowledge holds too little (see `can_learn`), or when there is one
+        of this version of the knowledge.
         """
-        # Two processes that write into one embedded index at once leave it damaged.
+        # Two processes that write into one embedded index at the same time damage it.
         with locked(self.settings.chroma.resolve().with_suffix(".lock")):
             return self._update(chroma)
 
@@ -84,7 +85,7 @@ class HomeIndex:
             write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
         Learned.of(self.knowledge).write(self.settings.home / LEARNED)
-        # Last, for what it names is complete now.
+        # Written last, so that the stamp only ever names a complete index.
         replace_file(self.settings.home / STAMP, self._version)
         return changed
 

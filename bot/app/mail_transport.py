@@ -1,4 +1,4 @@
-"""Builds what carries mail, local or over IMAP and SMTP, and checks its settings."""
+"""Builds the mail transport, local or over IMAP and SMTP, and checks its settings."""
 
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -28,31 +28,31 @@ EVERYBODY_ACCEPTED = (
 
 
 class MailTransport:
-    """The ways of mails in and out, by the settings."""
+    """The mailbox, relay and folders for mail that the settings choose."""
 
     def __init__(self, settings: "Settings") -> None:
         self.settings = settings
 
     def imap(self) -> "ImapMailbox":
-        """The real mailbox."""
+        """Return the IMAP mailbox."""
         from bot.channels.mail.imap import ImapMailbox
 
         return ImapMailbox(self.settings.imap)
 
     def smtp(self) -> "SmtpOut":
-        """The relay that takes our mails."""
+        """Return the SMTP relay that delivers our mails."""
         from bot.channels.mail.smtp import SmtpOut
 
         return SmtpOut(self.settings.relay, address=self.settings.address)
 
     def folder(self, name: str) -> "Folder":
-        """A Maildir of the local mailbox: new, sent."""
+        """Return a Maildir of the local mailbox, such as `new` or `sent`."""
         from bot.channels.mail.local import Folder
 
         return Folder(self.settings.home / "mail" / name)
 
     def out(self) -> "tuple[MailOut, Callable[[str], bool | None]]":
-        """Where replies go, and how to find out whether one went."""
+        """Return where replies go, and the function that finds out whether one was sent."""
         if self.settings.mail is MailKind.IMAP:
             return self.smtp(), self.was_sent
         from bot.channels.mail.local import MaildirOut
@@ -61,14 +61,14 @@ class MailTransport:
         return out, out.was_sent
 
     def was_sent(self, header: str) -> bool | None:
-        """Does our own copy lie in the mailbox? None: no copy, which proves nothing."""
+        """Return True when our own copy is in the mailbox, else None: no copy proves nothing."""
         with closing(self.imap()) as mailbox, suppress(DeliveryError):
             return mailbox.has(header) or None
         return None
 
     @contextmanager
     def archives(self) -> "Iterator[list[MailArchive]]":
-        """Give the places where raw mails lie: the folders here, and those of a real mailbox."""
+        """Yield the archives of raw mails: the local folders, and those of an IMAP mailbox."""
         from bot.channels.mail.local import LocalMailbox
 
         folder = self.settings.home / "mail"
@@ -80,7 +80,10 @@ class MailTransport:
             yield [*archives, mailbox]
 
     def check(self) -> None:
-        """SettingsError for a setting of the real mailbox that cannot be right."""
+        """Raise SettingsError for a setting of the IMAP mailbox or the relay that is wrong.
+
+        A server that does not answer is no error.
+        """
         if self.settings.mail is MailKind.LOCAL:
             return
         with closing(self.imap()) as mailbox, suppress(DeliveryError):
@@ -89,7 +92,10 @@ class MailTransport:
             self.smtp().check()
 
     def selftest(self) -> "Iterator[tuple[str, bool, str]]":
-        """Try the real mailbox; sends a mail to ourselves."""
+        """Yield the results of a test of the IMAP mailbox, which sends a mail to the desk itself.
+
+        A result is a name, whether it is good, and what to say of it.
+        """
         from bot.channels.mail.selftest import selftest
 
         with closing(self.imap()) as mailbox:
@@ -97,7 +103,7 @@ class MailTransport:
 
     @property
     def sender_check(self) -> HealthLine:
-        """Who authenticates the senders of mails, in words."""
+        """Return who authenticates the senders of mails, as a line for `doctor`."""
         settings = self.settings
         says = f"authentication results of {settings.receiver}"
         if settings.needs_receiver:

@@ -1,4 +1,4 @@
-"""Chooses what reads a question: what was learned here, or by other incidents, or word search."""
+"""Chooses the judge of questions: by a fit, by what other incidents taught, or by word search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Readers:
-    """What reads questions and requests, by the encoders and the knowledge that there are."""
+    """The judges of questions and the readers of requests, by the encoders and the knowledge."""
 
     settings: "Settings"
     knowledge: Knowledge
@@ -39,10 +39,10 @@ class Readers:
     _labels_learned: str = field(default="", init=False)
 
     def choose_judge(self, fit: Fit | None) -> Judge:
-        """What was learned from the knowledge; else, what other incidents and answers taught.
+        """Return the judge by `fit`, or else the judge by other incidents and by people's answers.
 
-        What was learned from so few wordings that it would hand over every question is not used
-        where the post can be read alone, which takes the desk's own embedding model.
+        A fit of so few wordings that it would hand over every question is used only where the post
+        cannot be read without wordings, because that takes the desk's own embedding model.
         """
         if fit and (fit.calibration.can_answer or not self.settings.own_embeddings):
             return FittedJudge(
@@ -52,9 +52,9 @@ class Readers:
         return self.make_first_day_judge(self.knowledge)
 
     def learn_answers(self, judge: Judge) -> Judge | None:
-        """The judge anew, with what people answered since; None where there is nothing to learn.
+        """Return a new judge that includes new answers of people; None when there are none.
 
-        Only a desk without wordings learns as it runs, in a second; others do so at an index run.
+        A desk without wordings learns them while it runs, in a second; others at an index run.
         """
         now = labels_version(self.knowledge.folder)
         if now == self._labels_learned or not isinstance(judge, TransferredJudge | LabelledJudge):
@@ -64,7 +64,10 @@ class Readers:
         return made
 
     def make_first_day_judge(self, knowledge: Knowledge) -> Judge:
-        """What reads a post without wordings, with the questions that people have answered."""
+        """Return the judge for a post without wordings; it includes questions answered by people.
+
+        These count from FEWEST_LABELS on. Without the desk's own encoder it only ranks candidates.
+        """
         reader = self.make_transfer_judge(knowledge)
         if reader is None:
             return self._candidates
@@ -78,7 +81,7 @@ class Readers:
         )
 
     def make_transfer_judge(self, knowledge: Knowledge) -> TransferJudge | None:
-        """What other incidents taught; None where the vectors are not those it was learned with."""
+        """Return the judge learned from other incidents; None without the encoder it needs."""
         if not self.settings.own_embeddings:
             return None
         index = UnitIndex.of(
@@ -90,9 +93,9 @@ class Readers:
         return TransferJudge(index, read_transfer(), threshold=self.settings.threshold)
 
     def look_up_with(self, knowledge: Knowledge, judge: Judge) -> Lookup:
-        """What the desk would answer by with this knowledge, learned anew where it is another.
+        """Return the retriever and the judge with which the desk would answer by `knowledge`.
 
-        `judge` is that of the knowledge at hand.
+        `judge` is that of the current knowledge; other passages get a judge that is fitted anew.
         """
         from bot.adapters.exact_retriever import Exact
 
@@ -110,16 +113,16 @@ class Readers:
         )
 
     def search_words(self) -> Lookup:
-        """Word search, which finds candidates: nothing of it leaves the machine."""
+        """Return word search (BM25), which only finds candidates and sends nothing to a vendor."""
         from bot.adapters.bm25 import BM25
 
         return Lookup(retriever=BM25(records_of(self.knowledge)), judge=self._candidates)
 
     @cached_property
     def requests(self) -> RequestReader | None:
-        """Who reads what is asked for, on this machine's own encoder whatever the index is made by.
+        """The classifier of requests, which always uses this machine's own encoder.
 
-        None where that cannot be had, or is another than the head was made with.
+        None when that encoder is missing, or is not the one that the classifier was made with.
         """
         head = packaged_head()
         encoder = self._encoder_of(head.encoder, "requests.npz", HEAD_AGAIN)
@@ -127,15 +130,15 @@ class Readers:
 
     @cached_property
     def contacts(self) -> ContactReader | None:
-        """Who knows questions about a caller or a link; None as with `requests`."""
+        """The classifier of questions about a caller, sender or link; None as with `requests`."""
         head = packaged_contacts()
         encoder = self._encoder_of(head.encoder, "contacts.yaml", CONTACTS_AGAIN)
         return ContactReader(head=head, vector=encoder.vector) if encoder else None
 
     def _encoder_of(self, name: str, file: str, remedy: str) -> E5 | None:
-        """This machine's own encoder, where it is the one of this name that `file` was made with.
+        """Return this machine's own encoder when `file` was made with it, as `name` says.
 
-        None where it is missing, or another one: then a warning names the remedy.
+        None when it is missing or another one; for another one a warning names the remedy.
         """
         encoder = self._own_encoder
         if encoder and encoder.name != name:
@@ -145,7 +148,7 @@ class Readers:
 
     @cached_property
     def _own_encoder(self) -> E5 | None:
-        """This machine's own encoder, whatever the index is made by; None where it is missing."""
+        """This machine's own encoder, even when the index uses another; None when it is missing."""
         own = self.encoder.encoder
         encoder = own if isinstance(own, E5) else E5(self.settings.models, self.say)
         try:

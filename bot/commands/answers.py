@@ -1,4 +1,4 @@
-"""Implements `knowledge answers`: what the support team answered, and whether others get it too."""
+"""Implements `knowledge answers`: lists, tries, approves and withdraws answers of the team."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One act of a person at the terminal on the answer of a case."""
+    """The answer of a case with the person at the terminal who acts on it.
+
+    `question` and `text` replace the question and the answer of the case in a proposal.
+    """
 
     store: TeamAnswers
     case: int
@@ -47,7 +50,7 @@ class Act:
     text: str = ""
 
     def do(self, verb: Verb) -> Iterator[str]:
-        """Do it and yield what came of it; InputError says why it cannot be done."""
+        """Do what `verb` says and yield lines about it; InputError when it cannot be done."""
         if self.case <= 0:
             raise InputError(WHICH.format(verb=verb))
         match verb:
@@ -72,7 +75,7 @@ class Act:
                 assert_never(verb)
 
     def _approve(self) -> Iterator[str]:
-        """Try the answer where that was not done, show all of it, and put it into use."""
+        """Try the answer if that was not done, show it, and approve it when the person agrees."""
         known = self.store.read(self.case)
         waits = known is not None and known.state is TeamAnswerState.PENDING
         if known is None or (waits and known.tried is None):
@@ -86,7 +89,7 @@ class Act:
 
 
 def answer_lines(answers: Sequence[TeamAnswer]) -> Iterator[str]:
-    """Yield every answer: its case, its state, what it says and what came of trying it."""
+    """Yield lines about every answer: its case, its state, its text and the result of its trial."""
     if not answers:
         yield NONE
         return
@@ -113,7 +116,7 @@ def _text_lines(answer: TeamAnswer) -> Iterator[str]:
 
 
 def trial_lines(answer: TeamAnswer) -> Iterator[str]:
-    """Yield what came of trying an answer as it stands."""
+    """Yield lines about the trial of the current version of an answer."""
     if answer.tried is None:
         yield "    not tried yet on the labelled questions"
         return

@@ -1,9 +1,10 @@
-"""Implements `backup` and `restore`: the whole desk in one file, and a desk made from such a file.
+"""Implements `backup` and `restore`: copies the whole desk into one file, and restores it from one.
 
-The order of the copy matters, as the desk goes on meanwhile. Mails that wait are copied before the
-database, so that each is in one of the two; mails that were sent are copied after it, so that no
-reply is sent again that the copy shows as sent. After a restore the desk takes in again what the
-mailbox has and the database does not, and looks each reply up before it sends it.
+The order of the copy matters, because the desk may run meanwhile. Mails that wait are copied before
+the database, so that each is in the copied folder or in the copied database. Sent mails are copied
+after it, so that the copy shows which replies were sent and none of them is sent again. After a
+restore the desk takes in again what the mailbox has and the database does not, and looks up each
+reply before it sends it.
 """
 
 import hashlib
@@ -69,10 +70,10 @@ def backup(app: App, target: Path) -> Iterator[str]:
 
 
 def restore(app: App, source: Path, *, replace: bool) -> Iterator[str]:
-    """Make the desk of this home from a backup, and yield lines about it.
+    """Restore the desk in this home from a backup, and yield lines about it.
 
-    Nobody may be running it. InputError for a file that is no whole backup, or of another kind of
-    database; DeskError when messages are here already, unless `replace`.
+    InputError when the file is damaged or of another kind of database. DeskError when a desk runs
+    on the database, or when it holds messages already and `replace` is False.
     """
     with TemporaryDirectory(prefix="desk-") as work, app.jobs.exclusively():
         journal = app.journal
@@ -132,7 +133,7 @@ def _manifest(app: App, at: str, files: dict[str, str]) -> dict[str, Any]:
 
 
 def _add_folder(archive: tarfile.TarFile, folder: Path, home: Path, files: dict[str, str]) -> None:
-    """Add the files of a folder; one that moves on meanwhile is found where it goes."""
+    """Add the files of a folder; a mail that is moved meanwhile is copied from its next folder."""
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
         if path.is_file() and path.parent.name != "tmp":
             _add(archive, path, str(path.relative_to(home)), files)
@@ -181,7 +182,7 @@ def _digest(path: Path) -> str:
 
 
 def _put(source: Path, target: Path) -> None:
-    """Put a file of the backup in its place; a mail that is here under another name stays too."""
+    """Replace one file of the home by that of the backup; files with other names stay."""
     make_private_folder(target.parent)
     part = target.with_name(f"{target.name}.part")
     close_file(part)
@@ -190,7 +191,7 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _erase_again(app: App) -> int:
-    """Erase the people whose erasure is on record but whose data the backup brought back."""
+    """Erase again the people whose erased data the backup brought back; return how many."""
     erased = {receipt["person"] for receipt in read_erasures(app.journal.engine)}
     key = app.read_installation_key()  # of the backup
     back = [
@@ -207,13 +208,14 @@ def _erase_again(app: App) -> int:
 def _put_back(app: App, at: datetime) -> int:
     """Move mails that the database does not know back to where mails wait, and return how many.
 
-    `at` is when the backup began; a day more is looked at, as clocks and time zones differ.
+    `at` is when the backup began. Mails of one day before it are included, because clocks and time
+    zones differ.
     """
     count, since, parser = 0, at - timedelta(days=1), SafeParser()
     with closing(parser), app.mail.archives() as archives:
         for archive in archives:
             for mail in list(archive.list_settled(since)):
-                # Who sent it belongs to the key, so it is read as when it came.
+                # The key depends on who sent the mail, so the mail is read as at its intake.
                 keys = (read(mail.raw, parser, app.mail_policy).stored_key, fault_key(mail.raw))
                 if not any(map(app.journal.find_by_key, keys)):
                     archive.put_back(mail.ref)

@@ -1,4 +1,4 @@
-"""Implements `queue`, `case` and `decide`: lists what waits, shows a case, stores a decision."""
+"""Implements `queue`, `case` and `decide`: lists waiting cases, shows one, stores a decision."""
 
 import getpass
 import os
@@ -50,10 +50,10 @@ def queue_json(
     journal: Journal, texts: StaffTexts, knowledge: Knowledge | None = None,
     wanted: CaseFilter = EVERY_OPEN_CASE, page: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what waits for a person as the public JSON: a page of cases, and mails and posts.
+    """Return what waits for a person as the public JSON: a page of cases, failed mails and posts.
 
-    The cases are those that `wanted` lets through, the most urgent first; pages count from 1, and
-    one beyond the last is the last. Without the knowledge a reason stands in the place of a topic.
+    The cases are those that match `wanted`, the most urgent first. Pages count from 1; a number
+    beyond the last page gives the last. Without `knowledge` the reason stands for the topic.
     """
     now, topics = journal.clock(), name_topics(knowledge) if knowledge else {}
     found = journal.cases.find(wanted, limit=CASES_PER_PAGE, page=page)
@@ -100,7 +100,7 @@ def queue_lines(
 def read_filter(
     knowledge: Knowledge, *, unclaimed: bool, urgent: bool, topic: str, language: str, find: str
 ) -> CaseFilter:
-    """Return which cases the options of `queue` ask for; InputError where nothing can be meant.
+    """Return the filter for the options of `queue`; InputError for an unknown topic or language.
 
     A search for the words in `find` also finds decided cases.
     """
@@ -154,7 +154,7 @@ def case_lines(app: App, case_id: int) -> Iterator[str]:
 
 
 def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
-    """Yield what the case is: its state, its sender, why it is here, what to do first."""
+    """Yield the state of the case, its sender, why it was opened and what to do first."""
     reason = texts.reasons[EscalationReason(case.reason)]
     yield f"case {case.id}: {texts.priorities[Priority(case.priority)]}, {reason.title}"
     yield f"state     {_state(case)}"
@@ -175,11 +175,11 @@ def decide(
 ) -> str:  # fmt: skip
     """Store a person's decision, deliver its mail and return what happened.
 
-    With `approve` the draft is sent if `confirm` agrees, and DeskError is raised if not. A `text`
-    is sent instead; without either the case closes without a mail. InputError names what cannot be
-    decided so, and remarks on a person's own text unless `anyway`. `seen` is the version of the
-    case that the person has read; they need it where the asker wrote again. A case that somebody
-    else has must be taken first, which `take` does.
+    With `approve` the draft is sent if `confirm` returns True; if not, DeskError is raised. Without
+    `approve` the `text` is sent, or the case closes without a mail where there is none. InputError
+    says why the case cannot be decided so, and unless `anyway` also what is wrong with a person's
+    own text. `seen` is the version of the case that the person has read; it is required when the
+    asker wrote again. A case that a colleague has claimed needs `take`, which claims it.
     """
     case = _taken(app, _case(app, case_id), actor=actor, seen=seen, take=take)
     if approve:
@@ -205,7 +205,7 @@ def decide(
 
 
 def name_terminal_actor() -> str:
-    """Return the name in the journal of whoever works at the terminal."""
+    """Return the name under which the journal records the person at the terminal."""
     try:
         return f"{TERMINAL_ACTOR}:{getpass.getuser()}"
     except (ImportError, KeyError, OSError):  # a user without a name, as in some containers
@@ -213,7 +213,10 @@ def name_terminal_actor() -> str:
 
 
 def _taken(app: App, case: Case, *, actor: str, seen: str, take: bool) -> Case:
-    """Return the case as the person has read it, and theirs to decide; InputError says why not."""
+    """Return the case once the person may decide it; with `take` claim it from a colleague.
+
+    InputError when it is not open, has changed since the version `seen`, or belongs to a colleague.
+    """
     if not case.open:
         raise InputError(f"{case.id} is no open case; `incident-desk queue` lists them")
     if seen and case.version != seen:
@@ -261,7 +264,7 @@ def _case(app: App, case_id: int) -> Case:
 
 
 def _approve(app: App, case: Case, confirm: Confirm) -> None:
-    """Raise InputError or DeskError when the draft of this case is not to be sent."""
+    """Raise InputError when the case needs a call or has no draft, DeskError without consent."""
     if case.needs_call:
         reason = EscalationReason(case.reason)
         texts = read_staff_texts(app.settings.knowledge).reasons[reason]
@@ -278,7 +281,7 @@ def _approve(app: App, case: Case, confirm: Confirm) -> None:
 
 
 def _check(app: App, text: str | None, *, anyway: bool) -> None:
-    """Raise InputError for a text that cannot go out, and for remarks on it unless `anyway`."""
+    """Raise InputError for a text that cannot be sent, and unless `anyway` for remarks on it."""
     if text is None:
         return
     if wrong := object_to_text(text, empty=EMPTY):
@@ -311,7 +314,7 @@ def _state(case: Case) -> str:
 
 
 def _conversation(app: App, case: Case) -> Iterator[str]:
-    """Yield what both sides wrote; the message of the case with its subject and attachments."""
+    """Yield the messages of both sides; that of the case with its subject and attachments."""
     own = app.journal.read_message(case.message_id).text
     for entry in read_transcript(app.journal.engine, case.id):
         yield ""
@@ -324,7 +327,7 @@ def _conversation(app: App, case: Case) -> Iterator[str]:
 
 
 def _text_of(entry: TranscriptEntry) -> str:
-    """Return the text of an entry: of a mail of ours, its plain part."""
+    """Return the text of an entry; for a mail of ours, the text of its plain part."""
     return text_of(entry.mail).rstrip() if entry.mail else entry.text
 
 

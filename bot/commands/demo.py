@@ -1,4 +1,4 @@
-"""Implements `serve`, `demo` and `send`: the running desk, sample mails and a mail to it."""
+"""Implements `serve`, `demo` and `send`: runs the desk, sends it sample mails or one mail."""
 
 import secrets
 import signal
@@ -43,7 +43,7 @@ def demo(app: App, *, once: bool) -> int:
     samples = _samples()
     seen: list[HandledMail] = []
 
-    run = secrets.token_hex(3)  # new people each time, so that no cap counts earlier runs
+    run = secrets.token_hex(3)  # new senders for each run, so that caps do not count earlier runs
 
     def send_samples(service: Service) -> None:
         for number, sample in enumerate(samples, 1):
@@ -118,9 +118,9 @@ def _wait_for_database(app: App) -> None:
 
 
 def _keep_link(service: Service) -> None:
-    """Write the link to the desk in a browser where only its owner reads it.
+    """Write the link to the desk in a browser to a file that only this account can read.
 
-    What a service prints ends in a log, and the link lets in whoever has it.
+    It is not printed, because a service's output ends in a log and the link gives access.
     """
     if not service.web_link:
         return
@@ -183,7 +183,7 @@ def _submit(settings: Settings, mail: EmailMessage, *, sender: str) -> None:
 
 
 def _fake_key() -> str:
-    """Return a text in the form of a key, built here so that no scanner finds one in a file."""
+    """Return a fake API key, built here so that no secret scanner finds one in a file."""
     return "sk-" + "proj-" + "".join(chr(97 + (7 * i) % 26) + str(i % 10) for i in range(24))
 
 

@@ -34,14 +34,14 @@ TOO_LITTLE_LEARNED = (
 MAX_COUNTED_FILES = 100  # files open to others are not counted beyond this number
 MIN_FREE_BYTES = 500 * 1024 * 1024  # on the disk that holds the home
 MAX_CLOCK_LEAD_SECONDS = 60  # of the newest line of the audit before our clock
-PAGE_CHECK_SECONDS = 10.0  # for reading the pages of the database, as far as they come
+PAGE_CHECK_SECONDS = 10.0  # the most that reading the pages of the database may take
 STUCK_SECONDS = 120  # how long messages and mails may wait in a healthy desk
 
 
 def run_checks(app: App) -> Iterator[HealthLine]:
     """Check what the desk needs, in the order of the table below.
 
-    What cannot even be looked at is a failed line, and the checks after it still run.
+    A check that ends in an error is a failed line, and the checks after it still run.
     """
     yield _knowledge(app)
     for name, check in (
@@ -83,8 +83,8 @@ def _replies(app: App) -> Iterator[HealthLine]:
 
 
 def _index(app: App) -> Iterator[HealthLine]:
-    """Check index, fit and model; an index that was made before and is gone is not made again."""
-    yield check_movement(app.knowledge, app.learned)  # before what moved is learned
+    """Check index, fit and model; an index that was made before and is missing is not rebuilt."""
+    yield check_movement(app.knowledge, app.learned)  # first, as what follows may learn again
     made_before = (app.settings.home / STAMP).exists()
     if fault := made_before and find_index_fault(app):
         yield HealthLine(name="index", good=False, says=fault)
@@ -129,7 +129,7 @@ def _files(app: App) -> Iterator[HealthLine]:
 
 
 def _chat_model(app: App) -> Iterator[HealthLine]:
-    """Say how the running desk uses the model, as only its process counts the calls."""
+    """Say how the running desk uses the model, by its metrics: only its process counts calls."""
     model = app.settings.model
     if not model or not app.selector:
         yield HealthLine(name="chat model", good=True, says="none; works without")
@@ -155,14 +155,14 @@ def _chat_model(app: App) -> Iterator[HealthLine]:
 
 
 def _page(settings: Settings, path: str) -> str:
-    """Return a page of the desk on this machine, without any proxy."""
+    """Return a page of the desk that runs on this machine, fetched without a proxy."""
     with closing(HTTPConnection(settings.http_reach, settings.http_port, timeout=2)) as line:
         line.request("GET", path)
         return line.getresponse().read().decode("utf-8", "replace")
 
 
 def _running(app: App) -> Iterator[HealthLine]:
-    """Say what the desk that runs on this machine reports of its threads and tasks."""
+    """Report the faults and remarks on `/readyz` of the desk that runs on this machine."""
     try:
         status = json.loads(_page(app.settings, "/readyz"))
         wrong = [*status.get("faults", ()), *status.get("remarks", ())]
@@ -175,7 +175,7 @@ def _running(app: App) -> Iterator[HealthLine]:
 
 
 def _mail(app: App) -> Iterator[HealthLine]:
-    """Check a real mailbox, or say how senders of the local one are verified."""
+    """Say how senders are verified, and test an IMAP mailbox."""
     yield app.mail.sender_check
     if app.settings.mail is MailKind.LOCAL:
         return
@@ -227,7 +227,7 @@ def _clock(app: App) -> Iterator[HealthLine]:
 
 
 def _learned(app: App) -> HealthLine:
-    """Say what was learned from the knowledge; a new desk without wordings is a healthy one."""
+    """Say what was learned from the knowledge; a new desk without wordings is no fault."""
     try:
         return HealthLine(name="learned", good=True, says=say_what_was_learned(app.fit))
     except MissingError as error:

@@ -12,7 +12,7 @@ from bot.staff.case_rows import name_topics
 from bot.staff.gaps import Gap, find_gaps
 from bot.text.printable import shorten_line
 
-FEWEST = 2  # questions of a gap that the table and the page name; a single one is no pattern
+FEWEST = 2  # the fewest questions of a gap that is shown; a single one is no pattern
 PLOTTED = 12  # gaps in the plot
 SHOWN = 90  # characters of a question in the table
 ALL_ANSWERED = "no question went to a person for want of an answer"
@@ -23,13 +23,16 @@ NEXT = (
 
 
 def read_gaps(app: App, since: str) -> tuple[Gap, ...]:
-    """Return the gaps since a day, or for so long: `2026-11-24`, `7d`; InputError for neither."""
+    """Return the gaps since a day such as `2026-11-24` or a period such as `7d`.
+
+    InputError when `since` is neither.
+    """
     begin = parse_since(since, app.journal.clock())
     return find_gaps(app.journal, app.encoder.vectors, begin)
 
 
 def gap_lines(gaps: Sequence[Gap], app: App) -> Iterator[str]:
-    """Yield the gaps as a table: how often, the trend, the question, the nearest passage."""
+    """Yield the gaps as a table: count, trend, question, nearest passage and open cases."""
     if not gaps:
         yield ALL_ANSWERED
         return
@@ -48,12 +51,12 @@ def gap_lines(gaps: Sequence[Gap], app: App) -> Iterator[str]:
 
 
 def gap_json(gap: Gap) -> dict[str, Any]:
-    """One gap as the public JSON."""
+    """Return one gap as the public JSON."""
     return asdict(gap) | {"trend": gap.trend}
 
 
 def gap_page(gaps: Sequence[Gap], app: App) -> str:
-    """Return the gaps as one page with a plot, which fetches nothing."""
+    """Return the gaps as one HTML page with a plot; it loads nothing from elsewhere."""
     titles = name_topics(app.knowledge)
     named = list(_patterns(gaps))
     rows = "".join(

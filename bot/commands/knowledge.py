@@ -1,4 +1,4 @@
-"""Implements `index`: brings the index up to date and says what an edit of the post changed."""
+"""Implements `index`: brings the index up to date and lists what an edit of the post changed."""
 
 from collections.abc import Iterator
 
@@ -9,16 +9,16 @@ from bot.corpus.passage_ids import PassageChanges
 from bot.resources import read_own_text
 from bot.text.printable import shorten_line
 
-WARNINGS = "warnings.txt"  # in the home: those of the last run, so that new ones can be told
+WARNINGS = "warnings.txt"  # file in the home with those of the last run, to recognize new ones
 SHOWN = 100  # characters of a text in a list of changes
 
 
 def index_lines(app: App, *, ids: bool) -> Iterator[str]:
     """Index and learn what the knowledge folder holds; yield what changed and what was learned.
 
-    The ids of the passages are written into the folder, so that they outlive every edit. With
-    `ids` all of them are listed. Warnings go where `app.say` leads; those that the last run did
-    not have are called new.
+    The ids of the passages are written into the folder, so that they stay the same after edits.
+    With `ids` all of them are listed. Warnings go to `app.say`; those that the last run did not
+    have are called new.
     """
     knowledge = app.knowledge
     seen = app.settings.home / WARNINGS
@@ -62,7 +62,10 @@ def change_lines(changes: PassageChanges) -> Iterator[str]:
 
 
 def _first_difference(one: str, other: str) -> int:
-    """Where the word begins at which two texts part; 0 where that is near their beginning."""
+    """Return the offset from which to show two texts, so that their first difference is seen.
+
+    It is the start of a word SHOWN / 2 characters before the difference; 0 for an early one.
+    """
     pairs = enumerate(zip(one, other, strict=False))
     place = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
     return one.rfind(" ", 0, place - SHOWN // 2) + 1 if place > SHOWN // 2 else 0

@@ -1,4 +1,4 @@
-"""Implements `knowledge labels`: what people answered, and whether the desk may learn from it."""
+"""Implements `knowledge labels`: lists answers of people that the desk may learn from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -24,7 +24,7 @@ LOOK = "look at each, then: incident-desk knowledge labels --accept all (or 3,5)
 
 
 def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterator[str]:
-    """Yield the labels that wait: number, question, what was sent, by whom and when."""
+    """Yield lines about the waiting labels: number, question, what was sent, by whom and when."""
     if not labels:
         yield NONE_WAIT
         return
@@ -43,14 +43,15 @@ def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterat
 
 
 def label_json(label: ProposedLabel) -> dict[str, Any]:
-    """One label as the public JSON."""
+    """Return one label as the public JSON."""
     return asdict(label)
 
 
 def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[str]:
     """Accept and reject labels, each named by `all` or by numbers with commas; yield what was done.
 
-    InputError for what names no label, and for labels of whom nobody else has looked at.
+    InputError when a name is no label, when a label is named for both, and when the person who
+    answered wants to accept their own label.
     """
     waiting = [each.number for each in learning.propose()]
     rejected, accepted = _numbers(reject, waiting), _numbers(accept, waiting)
@@ -69,7 +70,7 @@ def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[s
 
 
 def _numbers(named: str, waiting: Sequence[int]) -> list[int]:
-    """The numbers of labels; InputError for what is no number."""
+    """Return the numbers that `named` lists, or all that wait; InputError for anything else."""
     if named == ALL:
         return list(waiting)
     parts = [part.strip() for part in named.split(",") if part.strip()]

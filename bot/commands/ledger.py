@@ -1,4 +1,4 @@
-"""Implements `ledger export`: the ledger as a JSON object a line, or as a table."""
+"""Implements `ledger export`: writes the ledger as JSON lines or as CSV."""
 
 import csv as tables
 import io
@@ -14,7 +14,7 @@ from bot.text.printable import printable
 COLUMNS = (
     "id", "at", "event", "recipient", "text", "knowledge", "passages", "approved_by", "hash",
 )  # fmt: skip
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # with these a formula of a spreadsheet begins
 
 
 def export(journal: Journal, *, csv: bool) -> Iterator[str]:
@@ -45,6 +45,6 @@ def _table_row(cells: "Iterator[str] | tuple[str, ...]") -> str:
 
 
 def _plain(cell: str) -> str:
-    """Return a cell that controls no terminal and that no spreadsheet takes for a formula."""
+    """Return a cell without control characters that no spreadsheet treats as a formula."""
     shown = printable(cell)
     return f"'{shown}" if shown.startswith(FORMULA_SIGNS) else shown

@@ -1,4 +1,4 @@
-"""Implements `new`: a working knowledge folder out of a published post, without any question."""
+"""Implements `new`: makes a working knowledge folder from a published post, without asking."""
 
 import sys
 from collections.abc import Iterator
@@ -38,7 +38,10 @@ SHOWN = 60  # characters of a value in the table of guesses
 
 
 def read_source(path: str) -> str:
-    """The text of the file at `path`, or of standard input; InputError where it is none."""
+    """Return the text of the file `path`, or of standard input for `-`.
+
+    InputError when there is no such file, it is too long, or it is no text.
+    """
     if path == STDIN:
         content = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
@@ -53,9 +56,9 @@ def read_source(path: str) -> str:
 
 
 def decode(content: bytes) -> str:
-    """The text of a page: UTF-8, else as the page says, else as its bytes look.
+    """Return the text of a page: decoded as UTF-8, else as it declares, else as its bytes suggest.
 
-    InputError for what is no text, such as a PDF.
+    InputError for a document that is no text, such as a PDF.
     """
     if content.startswith((b"%PDF", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise InputError("the post is a document, no text; save it as text, HTML or Markdown")
@@ -65,9 +68,9 @@ def decode(content: bytes) -> str:
 
 
 def make_folder(folder: Path, text: str, address: str = "") -> Iterator[str]:
-    """Make the knowledge folder of the post in `text`; yield what was guessed, line by line.
+    """Make a knowledge folder from the post in `text`; yield lines about what was guessed.
 
-    InputError where the folder holds a post already, or the text has no sentence.
+    InputError when the folder holds a post already, or the text has no sentence.
     """
     if (folder / POST).exists():
         raise InputError(
@@ -111,7 +114,7 @@ def _as_yaml(value: object) -> str:
 
 
 def _table(guess: IncidentGuess, knowledge: Knowledge) -> Iterator[str]:
-    """What was taken from the page and what was guessed, with where to look at it."""
+    """Yield what was taken from the page and what was guessed, each with the file to check."""
     post, folder = knowledge.post, knowledge.folder
     rows = [
         ("title", post.title, POST),
@@ -147,5 +150,5 @@ def _cut(text: str) -> str:
 
 
 def fetch(address: str) -> str:
-    """The text of the page at an address of the web; errors as `fetch_page` and `decode` raise."""
+    """Return the text of the page at a URL; errors as `fetch_page` and `decode` raise them."""
     return decode(fetch_page(address))

@@ -1,4 +1,4 @@
-"""Implements `erase` and `export`: what is held about one person, given out or erased."""
+"""Implements `erase` and `export`: finds what is held about a person, erases it or exports it."""
 
 import hashlib
 import hmac
@@ -40,7 +40,7 @@ from bot.ports import KeptMail, MailArchive
 from bot.text.mentions import Mentions
 
 RATED = "candidates.jsonl"  # answers that staff rated, with their questions
-# Bytes of a file that are searched at a time; a name over the border is found by the overlap.
+# Bytes of a file that are searched at a time. Chunks overlap, to find a name across two of them.
 CHUNK_BYTES, OVERLAP_BYTES = 16 * 2**20, 4096
 NUMBERS = frozenset({".npz", ".onnx"})  # files of numbers: vectors and the encoder's weights
 MAX_HEAD_BYTES = 64 * 1024
@@ -52,13 +52,13 @@ PARTIES = re2.compile(HEADER.format("from|sender|return-path|to|cc|delivered-to"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldMail:
-    """A raw mail that names the person; `own` when they wrote it or got it."""
+    """A raw mail that names the person; `own` when they are its sender or a recipient."""
 
     archive: MailArchive = field(repr=False)
     ref: str
     folder: str
     own: bool
-    stays: bool  # it waits to be read and somebody else wrote it: erasing it would lose it
+    stays: bool  # not erased: somebody else wrote it, and the desk has not read it yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What an erasure did: when, for which keyed hash, what was found, and what is left."""
+    """The record of an erasure: keyed hash of the person, time, what was found, what is left."""
 
     person: str
     at: str
@@ -97,9 +97,9 @@ class Receipt:
 
 
 def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -> Held:
-    """Return what is held about the person whom an address, the first of `names`, belongs to.
+    """Return what is held about a person; the first of `names` is their address.
 
-    InputError for what is no address, and for a name that is too short to be searched for.
+    InputError when it is no address, and for a name that is too short to search for.
     """
     person = _person(app.read_installation_key(), names)
     mentions, called, mails = person.mentions, dict[str, None](), list[HeldMail]()
@@ -137,9 +137,10 @@ def describe_held(app: App, held: Held) -> Iterator[str]:
 
 
 def erase(app: App, held: Held) -> Receipt:
-    """Erase what is held, then look again everywhere, and return the receipt.
+    """Erase what is held, search everywhere again, and return the receipt.
 
-    The raw mails go first: after a crash the next run finishes, and no mail is taken in again.
+    The raw mails are erased first, so that after a crash the next run can finish and no mail is
+    taken in again.
     """
     for mail in held.mails:
         if not mail.stays:
@@ -160,10 +161,10 @@ def erase(app: App, held: Held) -> Receipt:
 
 
 def export(app: App, held: Held, folder: Path) -> list[str]:
-    """Write what is held to a new `folder` and return its files.
+    """Write what is held to a new `folder` and return the names of its files.
 
-    What others wrote is not given out: rows and mails that only name the person are counted.
-    InputError when the folder holds something already.
+    What others wrote is not exported: rows and mails that only name the person are counted.
+    InputError when the folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; name a new folder")
@@ -183,7 +184,7 @@ def export(app: App, held: Held, folder: Path) -> list[str]:
 
 
 def trace_address(key: bytes, text: str) -> str:
-    """Return the keyed hash of an address, in which letters of both cases are equal."""
+    """Return the keyed hash (HMAC-SHA-256) of an address in lower case."""
     lower = text.lower().encode("utf-8", "replace")
     return hmac.new(key, lower, hashlib.sha256).hexdigest()
 
@@ -216,7 +217,7 @@ def _earlier(app: App, person: Person) -> list[str]:
 
 
 def _names_in(header: "re2._Regexp[bytes]", raw: bytes, mentions: Mentions) -> bool:
-    """Return whether a header of this kind names the person; the head is not parsed as mail."""
+    """Return whether a header matched by `header` names the person; the mail is not parsed."""
     return any(mentions.are_in_bytes(found.group()) for found in header.finditer(_head(raw)))
 
 
@@ -235,7 +236,7 @@ def _display_names(raw: bytes) -> Iterator[str]:
 
 
 def _own_mails(held: Held) -> Iterator[tuple[HeldMail, bytes]]:
-    """Yield the raw mails that the person wrote or got; they are read once more."""
+    """Yield the mails that the person wrote or received, each with its bytes, read again."""
     for archive in dict.fromkeys(mail.archive for mail in held.mails):
         own = {mail.ref: mail for mail in held.mails if mail.archive is archive and mail.own}
         mentions = held.person.mentions
@@ -264,7 +265,7 @@ def _own_rows(app: App, held: Held) -> dict[str, Any]:
 
 
 def _readable(told: dict[str, Any]) -> Iterator[str]:
-    """Yield the export for a person who reads it: both sides in the order of time."""
+    """Yield the export as lines to read: messages, replies and decisions in order of time."""
     yield f"What is held about {told['address']}, {told['exported_at']}"
     said = [(row["received_at"], "You wrote", row["text"]) for row in told["messages"]]
     for row in told["mails"]:
@@ -290,7 +291,7 @@ def _erase_rated(home: Path, mentions: Mentions) -> None:
 
 
 def _find_learned(app: App, messages: Collection[int], mentions: Mentions) -> frozenset[int]:
-    """The labels in the knowledge folder that stand in these messages or name the person."""
+    """Return the numbers of labels that come from these messages or name the person."""
     written = read_numbers(app.settings.knowledge)
     own = app.journal.labels.list_of_messages(messages) & written
     return own | numbers_where(app.settings.knowledge, mentions.are_in)
@@ -299,15 +300,15 @@ def _find_learned(app: App, messages: Collection[int], mentions: Mentions) -> fr
 def _find_team_answers(
     app: App, cases: Collection[int], mentions: Mentions
 ) -> tuple[TeamAnswer, ...]:
-    """The answers of the team to questions of the person, and others that name them."""
+    """Return the team's answers to questions of the person, and others that name the person."""
     answers, _ = read_team_answers(app.settings.knowledge)
     return tuple(a for a in answers if a.case in cases or _names(a, mentions))
 
 
 def _to_erase(held: Held) -> list[int]:
-    """The cases of the answers that go: those that wait, and those that name the person.
+    """Return the cases whose team answers are erased: pending ones, and those naming the person.
 
-    Any other is text of the company, in which two people saw nobody named.
+    Any other stays: it is text of the company, and two people saw that it names nobody.
     """
     return [
         each.case for each in held.team_answers
@@ -320,7 +321,7 @@ def _names(answer: TeamAnswer, mentions: Mentions) -> bool:
 
 
 def _left(app: App, held: Held) -> Iterator[str]:
-    """Look into every table, mail and file again, and yield where the person is still named."""
+    """Search every table, mail and file again, and yield where the person is still named."""
     mentions = held.person.mentions
     yield from (
         f"{place}: {n} rows" for place, n in find_anywhere(app.journal.engine, mentions).items()

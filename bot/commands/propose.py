@@ -1,4 +1,4 @@
-"""Implements `knowledge propose`: a model writes how people may ask, for a person to review."""
+"""Implements `knowledge propose`: a model proposes wordings, which a person reviews."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from bot.domain import Passage
 from bot.errors import InputError
 from bot.files import replace_file
 
-PROPOSED = "proposed"  # a folder of the knowledge that the desk never reads
+PROPOSED = "proposed"  # a folder in the knowledge folder, which the desk never reads
 UNSAFE = re.compile(r"[^\w-]+")  # in the name of a file
 HEAD = """\
 # A language model wrote this, and nobody has read it: the desk does not use it. Read each line,
@@ -27,7 +27,7 @@ Propose = Callable[[Passage], ProposedWordings]
 
 
 def choose_passages(knowledge: Knowledge, names: Sequence[str]) -> list[Passage]:
-    """Return the passages with these ids; without any, those that no file of questions leads to.
+    """Return the passages with these ids; without ids, those for which no wordings exist.
 
     InputError for an id that the knowledge does not have.
     """
@@ -42,9 +42,9 @@ def choose_passages(knowledge: Knowledge, names: Sequence[str]) -> list[Passage]
 def propose_lines(
     knowledge: Knowledge, passages: Sequence[Passage], propose: Propose
 ) -> Iterator[str]:
-    """Have wordings written for each passage, and yield the file that each is in.
+    """Have the model write wordings for each passage, and yield a line about each file written.
 
-    DeskError when the model fails or its budget is spent; what was written before stays.
+    DeskError when the model fails or its budget is spent; files written before stay.
     """
     if not passages:
         yield NONE_BARE
@@ -60,7 +60,7 @@ def propose_lines(
 
 
 def write_proposal(folder: Path, passage: Passage, made: ProposedWordings) -> Path:
-    """Write what was proposed for a passage, in the form of a file of questions; its path."""
+    """Write the proposal for a passage in the format of a questions file, and return its path."""
     rows: list[dict[str, object]] = []
     if made.ask:
         near = {"proposed": "\n".join(made.near)} if made.near else {}
@@ -84,7 +84,7 @@ def write_proposal(folder: Path, passage: Passage, made: ProposedWordings) -> Pa
 
 
 class _Blocks(yaml.SafeDumper):
-    """Writes wordings one a line, as people write the files of questions."""
+    """A YAML dumper that writes wordings one a line, as people write the questions files."""
 
 
 def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -96,7 +96,7 @@ _Blocks.add_representer(str, _as_block)
 
 
 def _without_known(made: ProposedWordings, knowledge: Knowledge) -> ProposedWordings:
-    """What was proposed, without what a file of questions has already."""
+    """Return the proposal without wordings that the questions files already have."""
     known = {wording.text.casefold() for wording in knowledge.stated_wordings}
 
     def new(lines: Sequence[str]) -> tuple[str, ...]:

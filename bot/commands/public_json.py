@@ -1,4 +1,4 @@
-"""Converts responses to the public JSON and to lines of text, and reads lines of JSON."""
+"""Converts responses to the public JSON and to lines of text, and reads JSON lines."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,9 +30,10 @@ SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that ask
 def answer_lines(
     lines: Iterable[bytes], one: Callable[[object], dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the answer to each line of JSON and whether the line was valid.
+    """Yield the result for each JSON line and whether the line was valid.
 
-    `one` answers a parsed line. A bad line is answered by an error, and the next one follows.
+    `one` returns the result for a parsed line. The result for an invalid line holds an error, and
+    the lines after it are still read.
     """
     for number, raw in enumerate((each for each in lines if each.strip()), 1):
         line: object = None
@@ -79,13 +80,13 @@ def message_of(line: object) -> Message:
 def decision(response: Response) -> str:
     """Return the decision of a whole message: escalate before refuse before answer, else silent.
 
-    A suspicious mail that is answered from the post counts as escalated, for it opens a case.
+    A suspicious mail that is answered from the post counts as escalated, because it opens a case.
     """
     return ESCALATE if any(map(opens_case, response.outcomes)) else given(response)
 
 
 def given(response: Response) -> str:
-    """Return the decision as the asker sees it, whether or not a case opens as well."""
+    """Return the decision as the asker sees it; a case that opens besides an answer is ignored."""
     kinds = {kind(o) for o in response.outcomes}
     return next((k for k in (ESCALATE, "refuse", "answer") if k in kinds), SILENT)
 
@@ -97,7 +98,7 @@ def reason(response: Response) -> str:
 
 
 def opens_case(outcome: Outcome) -> bool:
-    """Return whether a person gets the message besides what the asker reads at once."""
+    """Return whether the outcome gives the message to a person."""
     return isinstance(outcome, Escalation) or outcome.reason is AnswerReason.PHISHING_SAMPLE
 
 

@@ -1,4 +1,4 @@
-"""Implements `knowledge diff` and `knowledge recall`: what changed, and who was told otherwise."""
+"""Implements `knowledge diff` and `knowledge recall`: changes of the post, and corrections."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from bot.errors import InputError
 from bot.staff.outdated_answers import Held, Outdated, Recall
 from bot.text.printable import shorten_line
 
-SAMPLES = 3  # corrections that are shown whole before a batch is approved
+SAMPLES = 3  # corrections that are shown in full before a batch is approved
 SHOWN = 160  # characters of a text in a list
 NOBODY = "nobody was told anything that no longer holds"
 WHICH_KIND_COUNTS = (
@@ -29,7 +29,7 @@ Confirm = Callable[[str], bool]
 
 
 def diff_lines(old: Path, new: Path) -> Iterator[str]:
-    """Yield what changed from one knowledge folder to another, with a suggested kind for each."""
+    """Yield the changes from one knowledge folder to another, each with a suggested kind."""
     before, now = load(old), load(new)
     changes = _changes(before, now)
     yield from (line for change in changes for line in change_lines(change))
@@ -38,7 +38,7 @@ def diff_lines(old: Path, new: Path) -> Iterator[str]:
 
 
 def change_lines(change: PassageChange) -> Iterator[str]:
-    """Yield one change, both texts below each other."""
+    """Yield lines about one change: its kind, the passage, and both texts."""
     yield f"{change.kind:<11}{change.id}"
     if change.before:
         yield f"    before: {shorten_line(change.before.text, SHOWN)}"
@@ -47,7 +47,7 @@ def change_lines(change: PassageChange) -> Iterator[str]:
 
 
 def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[str, ChangeKind]:
-    """The kinds that a person chose, by passage; InputError for an id that nobody knows."""
+    """Return the kind that a person chose, by passage id; InputError for an unknown id."""
     known = {*app.knowledge.passages, *(t.id for t in app.journal.corrections.list_texts())}
     decided = {passage: kind for kind, ids in chosen.items() for passage in ids}
     if unknown := sorted(decided.keys() - known):
@@ -56,7 +56,7 @@ def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[
 
 
 def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
-    """Yield what changed since answers were sent, and who was told what no longer holds."""
+    """Yield lines about what changed since answers were sent, and who got an outdated one."""
     for change in recall.changes:
         yield from change_lines(change)
     if recall.changes:
@@ -78,7 +78,7 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
 def send_corrections(
     recall: Recall, entries: Sequence[Outdated], *, actor: str, per_minute: int, confirm: Confirm
 ) -> str:
-    """Show the batch, and store its mails when a person agrees; return what was done."""
+    """Show the batch of corrections, store its mails if `confirm` agrees; return what was done."""
     ready = [entry for entry in entries if entry.held is None]
     if not ready and not any(entry.held is Held.OPEN_CASE for entry in entries):
         kept = recall.keep_decided(actor=actor)
@@ -94,9 +94,9 @@ def send_corrections(
 
 
 def note_opt_out(app: App, address: str, *, actor: str, undo: bool) -> str:
-    """Note that a person gets no correction, or with `undo` that they do; return what was done.
+    """Record that a person wants no corrections, or with `undo` that they do again.
 
-    InputError for what is no address.
+    Returns what was done. InputError when `address` is no address.
     """
     opt_outs, person = app.journal.opt_outs, checked_address(address)
     if undo:
@@ -107,7 +107,7 @@ def note_opt_out(app: App, address: str, *, actor: str, undo: bool) -> str:
 
 
 def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the full list as CSV or, where the name ends so, as JSON lines."""
+    """Write the full list as JSON lines if the name ends in `.jsonl`, else as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(entry) + "\n" for entry in entries)
@@ -121,7 +121,7 @@ def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def entry_json(entry: Outdated) -> dict[str, Any]:
-    """One conversation as the public JSON."""
+    """Return one conversation as the public JSON."""
     return {
         "conversation": entry.conversation_id,
         "message": entry.message_id,
@@ -149,5 +149,5 @@ def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
 
 
 def _harmless(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet treats as a formula."""
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text

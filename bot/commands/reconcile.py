@@ -1,4 +1,4 @@
-"""Implements `reconcile`: finishes from the journal alone what a crash or an outage left behind."""
+"""Implements `reconcile`: finishes what a crash or outage left behind, from the journal alone."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ LEASE_SECONDS = 10.0  # a mail in `sending` for longer belongs to a worker that 
 
 
 def reconcile(app: App) -> Iterator[str]:
-    """Finish what was left behind and yield lines about it; jobs may be lost, rows are not.
+    """Decide and send what was left behind, and yield lines about it.
 
-    A mail that waits for its next attempt is tried now. MissingError when another desk works on
-    the same SQLite database.
+    It needs no jobs, which may be lost, but only the rows of the journal. A mail that waits for its
+    next attempt is tried now. MissingError when another desk works on the same SQLite database.
     """
     with app.jobs.exclusively():
         desk, journal = app.desk, app.journal

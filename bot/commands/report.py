@@ -1,4 +1,4 @@
-"""Implements `report`: what the desk did since a day, in Markdown or as a page with plots."""
+"""Implements `report`: writes what the desk did, in Markdown or as an HTML page with plots."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,16 +29,16 @@ td,th{border-color:#333a46}svg text{fill:#aab2c0}.axis{stroke:#2c333e}.answered{
 
 
 def read_report(app: App, since: str) -> Activity:
-    """Return what the desk did since a day, or for so long: `2026-11-24`, `7d`, `12h`.
+    """Return what the desk did since a day such as `2026-11-24` or a period such as `7d` or `12h`.
 
-    InputError where `since` is neither.
+    InputError when `since` is neither.
     """
     now = app.journal.clock()
     return read_activity(app.journal.engine, parse_since(since, now), now)
 
 
 def parse_since(since: str, now: datetime) -> datetime:
-    """Return the moment that `since` means at the moment `now`; InputError where it is none."""
+    """Return the time that `since` names: a day, or a period before `now`; else InputError."""
     if found := AGO.fullmatch(since.strip()):
         number = int(found.group(1))
         return now - (timedelta(days=number) if found.group(2) == "d" else timedelta(hours=number))
@@ -70,7 +70,7 @@ def report_markdown(app: App, activity: Activity) -> str:
 
 
 def report_html(app: App, activity: Activity) -> str:
-    """Return the report as one page with plots, which fetches nothing."""
+    """Return the report as one HTML page with plots; it loads nothing from elsewhere."""
     parts = [_table(_figures(app, activity))]
     if activity.days:
         parts += ["<h2>Mails of each day</h2>", draw_days(activity.days)]
@@ -86,7 +86,7 @@ def report_html(app: App, activity: Activity) -> str:
 
 
 def html_page(title: str, parts: Iterable[str]) -> str:
-    """Return a page under this title, which fetches nothing; `parts` are HTML."""
+    """Return an HTML page that loads nothing from elsewhere; `parts` are HTML."""
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',

@@ -1,4 +1,4 @@
-"""Draws the plots of a report as SVG that needs nothing from outside."""
+"""Draws the plots of a report as SVG that loads nothing from elsewhere."""
 
 from collections.abc import Sequence
 from html import escape
@@ -13,13 +13,13 @@ ROW = 40  # height of a question above its bar
 MAX_LABEL = 95  # characters of a question that fit above its bar
 MAX_DAY_LABELS = 10  # that fit below the bars
 SERIES = (("answered", "answered by the desk"), ("handed", "handed over"), ("other", "neither"))
-# The borders of the times to an answer, in minutes, and how each span is called.
+# The limits of the spans of time to an answer, in minutes, and the names of the spans.
 BORDERS = (0.0, 15.0, 60.0, 240.0, 480.0, 1440.0, float("inf"))
 SPANS = ("15 min", "1 h", "4 h", "8 h", "a day", "longer")
 
 
 def draw_days(days: Sequence[DayCount]) -> str:
-    """Return the mails of each day as stacked bars: answered, handed over, neither."""
+    """Return a plot of the mails of each day, as stacked bars: answered, handed over, neither."""
     top = _round_up(max((day.messages for day in days), default=1))
     width = (WIDE - LEFT - RIGHT) / max(1, len(days))
     parts = [*_grid(top)]
@@ -40,7 +40,7 @@ def draw_days(days: Sequence[DayCount]) -> str:
 
 
 def draw_times(minutes: Sequence[float]) -> str:
-    """Return how many answers of people went out within each span of time, as bars."""
+    """Return a bar plot of how many answers of people were sent within each span of time."""
     counts = [sum(a <= m < z for m in minutes) for a, z in pairwise(BORDERS)]
     top = _round_up(max(counts, default=1))
     width = (WIDE - LEFT - RIGHT) / len(SPANS)
@@ -53,7 +53,7 @@ def draw_times(minutes: Sequence[float]) -> str:
 
 
 def draw_gaps(gaps: Sequence[tuple[str, int, int]]) -> str:
-    """Return a bar for each question, as wide as it was asked often, the last week of it apart.
+    """Return a bar plot of how often each question was asked, with the last week marked.
 
     A gap is its question, how often it was asked in all, and how often in the last week.
     """
@@ -74,7 +74,10 @@ def draw_gaps(gaps: Sequence[tuple[str, int, int]]) -> str:
 
 
 def _stack(day: DayCount) -> tuple[int, int, int]:
-    """Return disjoint parts of the mails of a day; one answered in part counts as handed over."""
+    """Return how many mails of a day were answered, were handed over, and neither.
+
+    A mail that was answered in part counts as handed over.
+    """
     answered = min(day.answered, max(0, day.messages - day.handed_over))
     return answered, day.handed_over, max(0, day.messages - answered - day.handed_over)
 

@@ -1,4 +1,4 @@
-"""Parses the commands that say what the desk did: report, gaps, ledger …"""
+"""Parses the commands that report what the desk did: report, gaps, ledger …"""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Parses the commands that run the desk and look after it."""
+"""Parses the commands that run and maintain the desk: serve, demo, send, backup, doctor …"""
 
 import argparse
 import sys

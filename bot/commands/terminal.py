@@ -20,7 +20,7 @@ Subcommands: TypeAlias = Any  # what `add_subparsers` returns has no public name
 def add_command(
     into: Subcommands, name: str, run: Command, example: str
 ) -> argparse.ArgumentParser:
-    """Add a command that `run` does, described by its docstring, and return its parser."""
+    """Add a command that calls `run`; the docstring of `run` is its help. Return its parser."""
     command: argparse.ArgumentParser = into.add_parser(
         name, help=run.__doc__, description=run.__doc__, epilog=f"example: {example}"
     )
@@ -29,7 +29,7 @@ def add_command(
 
 
 def add_group(into: Subcommands, name: str, about: str) -> Subcommands:
-    """Add a word that further commands follow, such as `knowledge`, and return where they go."""
+    """Add a group of commands, such as `knowledge`, and return where its commands are added."""
     return into.add_parser(name, help=about).add_subparsers(required=True, metavar="command")
 
 
@@ -46,7 +46,7 @@ def open_app(*, once: bool = False) -> "App":
 
 
 def say(line: str) -> None:
-    """Print a line for a reader on stderr, where it does not mix with the output of a command."""
+    """Print a line for a reader to stderr, so that it does not mix with a command's output."""
     print(printable_line(line), file=sys.stderr, flush=True)
 
 
@@ -61,12 +61,15 @@ def print_rows(rows: Iterable[str]) -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print JSON for a program, as one line of ASCII that no text in it can break."""
+    """Print JSON for a program as one line of ASCII, whatever its texts hold."""
     print(json.dumps(value, ensure_ascii=True), flush=True)
 
 
 def is_agreed(shown: str, question: str, *, unasked: bool) -> bool:
-    """Show what would be done and ask; InputError where nobody can be asked."""
+    """Show what would be done and return whether the person agrees.
+
+    With `unasked` nobody is asked and it is True. InputError when stdin is no terminal to ask on.
+    """
     if not unasked and not sys.stdin.isatty():
         raise InputError("nobody can be asked here; --yes does it without asking")
     print_text(shown)
@@ -79,7 +82,7 @@ def is_agreed(shown: str, question: str, *, unasked: bool) -> bool:
 
 
 def answer_stream(answer_line: Callable[[object], dict[str, Any]]) -> int:
-    """Answer the lines on stdin in order and return the exit code."""
+    """Print the result for each JSON line on stdin, in order, and return the exit code."""
     from bot.commands.public_json import answer_lines
 
     code = DONE

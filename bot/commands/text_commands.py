@@ -72,7 +72,7 @@ def redact(arguments: argparse.Namespace) -> int:
         masked = mask(text_of(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
-    with suppress(DeskError):  # masking needs no knowledge, but the incident's names are no secrets
+    with suppress(DeskError):  # optional: with knowledge, the incident's names stay
         _ = terminal.open_app().knowledge
     return (
         answer_stream(one) if arguments.jsonl else _single(arguments, lambda text: mask(text).text)

@@ -15,14 +15,14 @@ from bot.outbound import Outbound
 from bot.ports import MailOut
 
 log = logging.getLogger(__name__)
-RETRY_SECONDS = 60  # before the one further attempt of a desk without limits
+RETRY_SECONDS = 60  # before the only further attempt where the journal has no limits
 MAX_BROKEN_DELIVERIES = 3  # attempts for one mail that may end in an unforeseen error
 DIED = "the process died while delivering it"
 NOT_OURS = "the stored reply is not what the desk may send; it was stopped"
 
 
 def cannot_tell(_header: str) -> bool | None:
-    """Return that nobody can tell whether a mail was sent."""
+    """Return None: whether a mail was sent cannot be found out."""
     return None
 
 
@@ -48,7 +48,7 @@ class Delivery:
         self.on_checkpoint = on_checkpoint
         self.worker = f"terminal-{os.getpid()}"
         self.on_delivery: Callable[[OutgoingMail, int], None] | None = None
-        self.looks_first = False  # after a restore: what was sent is not known from the journal
+        self.looks_first = False  # after a restore the journal may not know what was sent
         self._in_hand: list[int] = []  # ids of mails that a thread of this process is delivering
 
     def deliver(self, conversation_id: int | None = None) -> int:
@@ -159,12 +159,12 @@ class Delivery:
         return False
 
     def _may_go(self, mail: OutgoingMail) -> bool:
-        """Return whether a claimed mail may be delivered; any other state is stored here."""
+        """Return whether a claimed mail may be delivered; where not, store its new state."""
         if self.looks_first and self._was_sent(mail):
             self.journal.mail_outbox.mark_sent(mail.id)
             log.warning("it was sent before the restore", extra={"outbox_id": mail.id})
             return False
-        # The bytes are checked once more, for the journal may have been changed since.
+        # The bytes are checked again, because the journal may have been changed since the decision.
         try:
             number = self.journal.cases.find_number(mail.message_id or 0)
             allowed = self.outbound.check_mail(

@@ -63,7 +63,7 @@ from bot.text.language import detect
 log = logging.getLogger(__name__)
 HOLD = "hold"
 SAMPLES = frozenset({AnswerReason.PHISHING_SAMPLE, EscalationReason.PHISHING_SAMPLE})
-# The user has the text already that the desk would quote.
+# Reasons by which the user already has the text that the desk would quote.
 TOLD_BEFORE = frozenset({EscalationReason.ASKED_AGAIN, EscalationReason.DID_NOT_HELP})
 PAGE_AGAIN_SECONDS = 3600  # between two pages about the cap on all answers
 CALL_FIRST = (
@@ -196,15 +196,16 @@ class Desk:
         share_with: Sequence[int] = (),
         any_language: bool = False,
     ) -> bool:
-        """Store a person's decision on a case; return False when somebody was first.
+        """Store a person's decision on a case.
 
-        `text` is what goes to the user, empty to close the case without a mail. The mail does not
-        leave within `hold_seconds`, so that it can be taken back. With a `version` the case must
-        still have it. InputError for a case that is not open, BlockedError for an
-        approved draft that the desk itself would not send any more, or whose case needs a call.
-        With `share` all cases that ask the same get the answer too, each in a mail of its own, and
-        so do those of the clusters in `share_with`; a person's own words in `any_language` go to
-        those too who write in another one.
+        Returns False when somebody else decided it first, or when the case no longer has the
+        `version` that is given. `text` is what goes to the user, empty to close the case without a
+        mail. The mail does not leave within `hold_seconds`, so that it can be taken back. With
+        `share` all cases that ask the same get the answer too, each in a mail of its own, and so do
+        those of the clusters in `share_with`. With `any_language` a person's own words also go to
+        those who write in another language. InputError for a case that is not open, BlockedError
+        for an approved draft that the desk itself would not send any more, or whose case needs a
+        call.
         """
         case = self.journal.cases.read(case_id)
         if case is None or not case.open:
@@ -259,7 +260,10 @@ class Desk:
         )  # fmt: skip
 
     def _priority_of_cap(self, scope: Scope) -> Priority:
-        """Return the priority of a case by a cap: the cap on all answers pages, once an hour."""
+        """Return the priority of a case that a cap opens: only the cap on all answers pages.
+
+        It pages once an hour.
+        """
         if scope is not Scope.ALL:
             return Priority.NORMAL
         paged = self.journal.count_recent(f"cap:{scope}", PAGE_AGAIN_SECONDS)
@@ -311,12 +315,15 @@ class Desk:
     def _find_lone_question(
         self, stored: ReceivedMessage, message: Message, response: Response
     ) -> OpenQuestion | None:
-        """Return the question by which the case of a message is found beside others that ask it."""
+        """Return the question by which the case is grouped with others that ask the same.
+
+        None when there is no such question, the mail has attachments, or no vector can be made.
+        """
         is_open = any(isinstance(outcome, Escalation) for outcome in response.outcomes)
         if stored.headers.get("attachments") or not is_open:
             return None
         lone = self.responder.find_lone_question(message, response)
-        # The vector is of this machine's own encoder, which reads contacts too.
+        # The vector is made by this machine's own encoder, which the contact reader uses too.
         if lone is None or self.responder.contact_reader is None:
             return None
         vector = np.asarray(self.responder.contact_reader.vector(lone.text), np.float32)
@@ -334,7 +341,10 @@ class Desk:
     def _shared_answer(
         self, case: Case, action: CaseAction, actor: str, text: str, clusters: Sequence[int]
     ) -> SharedAnswer:
-        """Return what a person's answer to a case is for the others of its and further clusters."""
+        """Return a person's answer as it is shared with the case's own cluster and `clusters`.
+
+        An approved draft is shared by its passages, a person's own words by their text.
+        """
         passages: tuple[str, ...] = ()
         if action is CaseAction.APPROVED:
             asked = next(q for q in case.questions if q.kind == "escalation")
@@ -363,9 +373,10 @@ class Desk:
         return self._compose_draft(response) if quoted else ""
 
     def _compose_draft(self, response: Response) -> str:
-        """Return what a person may approve: the reply with the candidates of open questions.
+        """Return the draft that a person may approve; it answers open questions by candidates.
 
-        It is signed as a person's answer, and empty where no passage is near to any question.
+        It is signed as a person's answer, and empty where no passage is near to any question or the
+        outbound check does not allow it.
         """
         drafted = tuple(
             Answer(

@@ -1,4 +1,4 @@
-"""Turns what was decided of a message into what a person gets, or what is still to be said."""
+"""Derives from a decided response what a person gets of it, and what a reply still has to say."""
 
 from dataclasses import replace
 
@@ -6,13 +6,13 @@ from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
 
 
 def open_part(response: Response) -> Response:
-    """Return the questions for a person alone: what else was asked, the automatic reply says."""
+    """Return the response with its escalations alone; the automatic reply covers all else."""
     waiting = tuple(o for o in response.outcomes if isinstance(o, Escalation))
     return replace(response, outcomes=waiting, redactions=())
 
 
 def read_by_person(response: Response, text: str) -> Response:
-    """Return a response that shows a held mail to a person although it asks nothing."""
+    """Return the response with one escalation that shows `text` of a mail that asks nothing."""
     asked = Escalation(
         question=text, reason=EscalationReason.NO_QUESTION, priority=Priority.NORMAL,
         probability=0.0, candidates=(),
@@ -37,7 +37,7 @@ def all_held(
 ) -> Response:
     """Return the response with every outcome held for a person, at one priority.
 
-    A danger to somebody stays as it is: people are called for it whoever wrote.
+    A danger to somebody stays as it is, because people are called for it whoever wrote the message.
     """
     outcomes = tuple(_held(o, priority, reason) for o in response.outcomes)
     return replace(response, outcomes=outcomes)

@@ -19,12 +19,12 @@ from bot.infra.throttle import Throttle
 
 log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 256  # in all; Slack opens one for each of many events at once
-MAX_CONNECTIONS_PER_ADDRESS = 64  # of another machine; a proxy on this one speaks for everybody
+MAX_CONNECTIONS_PER_ADDRESS = 64  # not of loopback, where a proxy may forward everybody
 REQUEST_SECONDS = 30.0  # from the first byte of a connection to the last byte of its answer
-# What the library says of single requests would be a line in the log for each byte of nonsense.
+# The library logs every malformed request, so that one client could fill the log.
 SILENT = logging.getLogger("bot.silent")
 SILENT.disabled = True
-RECEIVING = (h11.IDLE, h11.SEND_BODY)  # the client has sent nothing, or a part of its request
+RECEIVING = (h11.IDLE, h11.SEND_BODY)  # the client has sent nothing or a part of its request
 
 
 class ConnectionConfig(Config):
@@ -38,8 +38,8 @@ class ConnectionConfig(Config):
 class BoundedConnection(H11Protocol):
     """One connection: it carries one request and has a deadline for all of it.
 
-    When there are too many, the one that has waited for its client for longest is cut off. Where
-    every other one is being answered, the new connection is the one that goes.
+    When there are too many, the one that has waited for its client for longest is cut off. That is
+    the new connection where all others are being answered.
     """
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
@@ -75,7 +75,7 @@ class BoundedConnection(H11Protocol):
 
     def cut_off(self) -> None:
         """End the connection at once, whatever it is doing."""
-        self.connections.discard(self)  # the transport tells of its end only later
+        self.connections.discard(self)  # the transport reports its end only later
         self.transport.abort()
         assert isinstance(self.config, ConnectionConfig)  # noqa: S101 - it has made this object
         if count := self.config.cut_off.count():

@@ -1,6 +1,6 @@
 """Serves health, readiness, metrics, Slack's requests and the desk in a browser over HTTP.
 
-One thread runs the server; what a request asks for is done in a bounded number of others.
+One thread runs the server; handlers run in a bounded number of other threads.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ JSON = "application/json"
 MAX_BODY = 1024 * 1024  # bytes of a request; a larger one is refused
 MAX_HEAD = 64 * 1024  # bytes of its headers: browsers send cookies of every local port along
 MAX_THREADS = 16  # requests that are answered at the same time; others wait for their turn
-# Connections that the system holds until the server takes them all at once. Slack delivers many
-# events at the same time; with three times as many open files the process is far from its limit.
+# Connections that the system queues until the server accepts them, because Slack delivers many
+# events at the same time. Three times as many open files are still far below the process limit.
 BACKLOG = 128
 STOP_SECONDS = 5  # how long stopping waits for answers that are under way
 BODILESS = ("GET", "HEAD")
@@ -136,7 +136,7 @@ class HttpPort:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await app(scope, receive, send)
         except ClientDisconnect:
-            pass  # it went away, or was cut off, before its request was complete
+            pass  # the client went away or was cut off before its request was complete
         except Exception as error:  # the library answers this request by a 500
             self._log_fault("a request broke", error)
             raise
@@ -182,7 +182,7 @@ def _has_bounded_body(scope: "Scope") -> bool:
 
 
 def _refuse(_request: Request, error: Exception) -> Response:
-    """Answer a path that is not there, or that another method has, by a plain refusal."""
+    """Answer an unknown path, or a path that has no such method, by a 404 without details."""
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
     there = error.status_code != HTTPStatus.METHOD_NOT_ALLOWED
     return _to_response(_refusal(HTTPStatus(error.status_code if there else HTTPStatus.NOT_FOUND)))

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from bot.journal import Journal
 
 log = logging.getLogger(__name__)
-# Raised on purpose when a job's steps change; DBOS's own version changes with every comment.
+# Increased by hand when the steps of a job change. DBOS would compute a version from the source,
+# which changes with every comment.
 VERSION = "incident-desk-1"
 NAME = "incident-desk"
 QUEUE = "desk"
 DRAIN = "drain"
-DELIVER_DECISION = "decided"  # the name under which databases hold such jobs already
+DELIVER_DECISION = "decided"  # existing databases hold jobs under this name
 POLL_SECONDS = 0.1  # between two looks at the queue; each takes CPU time, also where nothing waits
 AT_ONCE = 8  # jobs of one process at a time, where none waits for a model
 BATCH = 200  # finished jobs that are deleted at a time
@@ -73,9 +74,7 @@ class Jobs:
         self._engine = connect_rebuildable(url)
         self._client: DBOSClient | None = None
         self._running = _Running()
-        self._idle: dict[
-            str, float
-        ] = {}  # since when a job that counts as running has had no thread
+        self._idle: dict[str, float] = {}  # by job id: since when a pending job has had no thread
 
     def start(self, handlers: JobHandlers) -> None:
         """Start to work, first on what a crash left.
@@ -177,7 +176,7 @@ class Jobs:
         return {int(each.workflow_id.split(":")[1]) for each in jobs}
 
     def delete_finished(self) -> None:
-        """Delete finished jobs; the journal says what was done."""
+        """Delete finished jobs; the journal records what was done."""
         while True:
             finished = DBOS.list_workflows(
                 status=FINISHED, limit=BATCH, load_input=False, load_output=False
@@ -201,7 +200,7 @@ class Jobs:
         )
 
     def _take_lock(self) -> None:
-        """Take the lock of a SQLite database, for two workers would take the same jobs."""
+        """Take the lock of a SQLite database, because two workers would take the same jobs."""
         path = self.journal.engine.url.database
         if self.shared or not path:
             return
@@ -228,7 +227,7 @@ class Jobs:
 
 
 class _Running:
-    """The ids of jobs that a thread of this process works on; one may run twice at a time."""
+    """The ids of the jobs that threads of this process work on; a job may run twice at a time."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []

@@ -1,7 +1,7 @@
-"""Formats logs as one JSON object a line, with ids and numbers and never a text of anybody.
+"""Formats logs as one JSON object a line, with ids and numbers and never a text of a person.
 
-The event is the constant of the log call, not what it was filled with; the fields are a closed
-list. What a library says is cut to its name, for it may quote what it was given.
+The event is the constant format string of the log call, without its arguments, and the fields are a
+closed list. Of a library's message only the logger's name is kept, because it may quote its input.
 """
 
 import json
@@ -48,8 +48,8 @@ class JsonFormatter(logging.Formatter):
 class LibraryFilter(logging.Filter):
     """Lets one line a minute through of each library's logger; its count is how many there were.
 
-    A library logs each failed call, and a service that is away would fill the log with lines that
-    say nothing: what is wrong is in our own lines.
+    A library logs each failed call, so an outage of a service would fill the log with lines that
+    say nothing; our own lines say what is wrong.
     """
 
     def __init__(self, tick: Callable[[], float] = time.monotonic) -> None:
@@ -81,5 +81,5 @@ def start_logging(level: str, stream: IO[str] | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("bot").setLevel(number)
-    # A line that cannot be written is lost: a report about it would quote the error it was about.
+    # A line that cannot be written is dropped, because logging's own error report would quote it.
     logging.raiseExceptions = False

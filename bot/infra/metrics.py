@@ -1,4 +1,4 @@
-"""Counts for Prometheus: numbers and closed sets of words only."""
+"""Keeps the metrics for Prometheus; labels are members of closed sets, never free text."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -65,7 +65,7 @@ class Metrics:
     def watch_counts(
         self, name: str, says: str, label: str, counts: Callable[[], Mapping[str, float]]
     ) -> None:
-        """Add gauges, one for each value of `label`, that one look computes at each request."""
+        """Add gauges, one for each value of `label`; one call of `counts` computes all of them."""
         self.registry.register(_LabelledGauges(name, says, label, counts))
 
     def watch_model(self, budget: Budget, *, believed: Callable[[], float]) -> None:
@@ -98,7 +98,7 @@ class _LabelledGauges(Collector):
         self._counts = counts
 
     def describe(self) -> Iterator[Metric]:
-        """Return the gauges without their values, which registering needs no look for."""
+        """Yield the gauge without values, so that registering it does not call `counts`."""
         yield GaugeMetricFamily(self._name, self._says, labels=[self._label])
 
     @override

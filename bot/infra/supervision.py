@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 BACKOFF = (1, 2, 5, 15, 30)
-# An outage is one line in the log in so many seconds, however often something fails in them.
+# The shortest time between two log lines about the same outage.
 LOG_SECONDS = 60.0
-# Errors of the system that say nothing of what was worked on: they are outages, which pass.
+# Errors that are temporary outages of the system, not faults of what was being handled.
 EXHAUSTED = frozenset({
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EROFS,
 })  # fmt: skip
@@ -23,9 +23,9 @@ def is_exhaustion(error: BaseException) -> bool:
 
 
 def _name_fault(error: BaseException) -> str:
-    """Return the kind of an error, with the system's own words where it is an error of the system.
+    """Return the type of an error, with the system's message where it has an error number.
 
-    What else an error says may quote a mail or an address, and stays out of the log.
+    Any other message may quote a mail or an address, and so stays out of the log.
     """
     kind = type(error).__name__
     if isinstance(error, OSError) and error.errno:
@@ -34,10 +34,10 @@ def _name_fault(error: BaseException) -> str:
 
 
 class OutageLog:
-    """Which tasks fail now, and a log in which an outage is at most one line a minute.
+    """The tasks that fail now, with a log that has at most one line a minute for an outage.
 
-    The end of an outage is one line where its beginning was one. `seconds` replaces the minute and
-    `tick` the clock, which counts seconds.
+    The end of an outage is logged if its beginning was. `seconds` replaces the minute and `tick`
+    the clock, which counts seconds.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class OutageLog:
         self._announced: set[str] = set()
 
     def record_failure(self, name: str, error: BaseException, *, expected: bool = False) -> None:
-        """Record that the task `name` failed; an `expected` error is logged without its origin."""
+        """Record that the task `name` failed; an `expected` error is logged without traceback."""
         fault = _name_fault(error)
         with self._lock:
             self._failing[name] = fault
@@ -158,6 +158,6 @@ class Supervisor:
                 else:
                     wait = waits[min(failures, len(waits) - 1)]
                     failures += 1
-        except BaseException as error:  # such as a library that means to end the process
+        except BaseException as error:  # such as a library that calls sys.exit
             log.critical("a thread has ended", extra={"task": name, "fault": type(error).__name__})
             raise

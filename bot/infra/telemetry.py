@@ -1,12 +1,12 @@
-"""Turns off what vendors' libraries report to others, whatever the environment says.
+"""Turns off the telemetry of vendors' libraries, whatever the environment says.
 
 A variable that was set for another program, such as `LANGSMITH_TRACING`, would send the texts of
-users to a third party. So all such variables are taken away unless the owner sets DESK_TELEMETRY.
+users to a third party. So all such variables are removed unless the owner sets DESK_TELEMETRY.
 """
 
 import os
 
-# How the names of variables begin by which libraries are told where to send traces and metrics.
+# Prefixes of the variables that tell libraries where to send traces and metrics.
 TRACING_PREFIXES = ("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_", "OTEL_", "CHROMA_OTEL_", "TRACELOOP_")
 SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "False",
@@ -28,7 +28,7 @@ SWITCHED_OFF = {
 
 
 def disable_telemetry() -> None:
-    """Take away every such variable and switch the rest off; call it before the imports."""
+    """Remove the tracing variables and set the switches; call it before importing the libraries."""
     for name in [each for each in os.environ if each.upper().startswith(TRACING_PREFIXES)]:  # noqa: TID251 - switches, not settings
         del os.environ[name]  # noqa: TID251 - as above
     os.environ.update(SWITCHED_OFF)  # noqa: TID251 - as above

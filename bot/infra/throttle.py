@@ -1,4 +1,4 @@
-"""Keeps an event that repeats, such as a refused connection, to one line a minute in the log."""
+"""Limits a repeated event, such as a refused connection, to one log line a minute."""
 
 import time
 from collections.abc import Callable

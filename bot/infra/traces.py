@@ -19,13 +19,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-SWITCH = "OTEL_SDK_DISABLED"  # by which infra/telemetry.py switches libraries off
+SWITCH = "OTEL_SDK_DISABLED"  # set by infra/telemetry.py to switch the SDK off
 EXPORT_SECONDS = 5.0  # how long the collector may take for one batch
 ATTRIBUTES = frozenset({
     "message_id", "outbox_id", "case_id", "verdict", "rule", "outcome", "reason", "cap", "language",
     "knowledge", "automatic", "attempts", "action", "worker",
 })  # fmt: skip
-# What a value may look like: a few words of our own. Whatever else comes is left out.
+# Text values must match this pattern, which fits our own short words; any other is left out.
 WORDS = re.compile(r"[A-Za-z0-9 _.:,()-]{0,120}")
 
 
@@ -61,7 +61,7 @@ class Traces:
         span.end()
 
     def close(self) -> None:
-        """Send what waits, and stop."""
+        """Send the steps that wait, and stop."""
         if self._provider is not None:
             self._provider.shutdown()
 
@@ -78,7 +78,7 @@ class Traces:
 
 
 def _provider(endpoint: str, version: str) -> TracerProvider:
-    """Return what sends spans to a collector; it names the desk and nothing of its machine."""
+    """Return a provider that sends spans to a collector; it names the desk, not its machine."""
     exporter = OTLPSpanExporter(
         endpoint, insecure=endpoint.startswith("http://"), timeout=EXPORT_SECONDS
     )
@@ -91,7 +91,7 @@ def _provider(endpoint: str, version: str) -> TracerProvider:
 
 @contextmanager
 def _sdk_switched_on() -> Iterator[None]:
-    """Let a provider be made that works: for all others the SDK stays switched off."""
+    """Switch the SDK on while our provider is made; for all others it stays switched off."""
     switch = os.environ.pop(SWITCH, None)  # noqa: TID251 - a switch, not a setting
     try:
         yield

@@ -1,4 +1,4 @@
-"""Checks in bounded time what a desk stands on: disk, database, index, model files, clock.
+"""Checks in bounded time what a desk needs: disk, database, index, model files, clock.
 
 Each check returns one line that says what is wrong and what to do, or an empty text.
 """
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from bot.journal import Journal
 
 CHECK_SECONDS = 2.0  # for all checks of one look
-HANG_SECONDS = 10.0  # after which a check that has not ended is said not to answer
-KEEP_SECONDS = 1.0  # how long what was found is kept, so that many requests cost one look
+HANG_SECONDS = 10.0  # after which a running check counts as one that does not answer
+KEEP_SECONDS = 1.0  # how long a result is cached, so that many requests cost one run
 SLOW_KEEP_SECONDS = 60.0  # the same for checks that read whole files
 FILE_CHECK_SECONDS = 0.5  # for reading the pages of the database
-# Attempts after which a mail that still waits is worth a remark: a server that puts off strangers
-# takes the second or third, and the third comes 35 seconds after the first (limits.yaml).
+# Attempts after which a mail that still waits is worth a remark: a server with greylisting accepts
+# the second or third attempt, and the third comes 35 seconds after the first (limits.yaml).
 MANY_ATTEMPTS = 3
 MAX_CLOCK_STEP_SECONDS = 60.0  # by which the clock may be set while a desk runs
 INDEX_AGAIN = "run `incident-desk index`, then restart the desk"
@@ -38,7 +38,7 @@ INDEX_AGAIN = "run `incident-desk index`, then restart the desk"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """One check; without what is `vital` no mail is taken or answered."""
+    """One check; while a `vital` one fails, mail cannot be taken or answered."""
 
     name: str
     find_fault: Callable[[], str]
@@ -108,7 +108,7 @@ class HealthChecks:
         self._runs: dict[str, _Run] = {}
 
     def list_faults(self, *, vital: bool) -> list[str]:
-        """Return what is wrong now with what is vital, or with the rest."""
+        """Return the faults that the vital checks find now, or with False the other checks."""
         runs, now = self._look()
         found = [run.fault(now) for run in runs if run.check.vital is vital]
         return [fault for fault in found if fault]
@@ -119,7 +119,7 @@ class HealthChecks:
         return {run.check.name: float(bool(run.fault(now))) for run in runs}
 
     def _look(self) -> tuple[list[_Run], float]:
-        """Run what was not looked at lately; return all runs and when they were looked at."""
+        """Run the checks whose result is too old; return all runs and the time of this look."""
         with self._looking:
             for check in self._checks:
                 run = self._runs.get(check.name)
@@ -175,7 +175,7 @@ def running_checks(app: "App") -> list[HealthCheck]:
         HealthCheck(name="clock", find_fault=clock.find_fault, vital=False),
         HealthCheck(name="sends", find_fault=lambda: find_send_fault(app.journal), vital=False),
     ]  # fmt: skip
-    if "chroma" in vars(app):  # which an app makes when it is needed
+    if "chroma" in vars(app):  # a cached property: it is there once it was used
         checks.append(HealthCheck(name="index", find_fault=lambda: find_index_fault(app)))
     if "encoder" in vars(app):
         checks.append(
@@ -206,7 +206,7 @@ def find_disk_fault(home: Path) -> str:
 
 
 def find_send_fault(journal: "Journal") -> str:
-    """Return how many mails the server that takes them does not take; empty for none."""
+    """Return a remark on mails that were not taken in MANY_ATTEMPTS attempts; empty for none."""
     if not (count := journal.mail_outbox.count_retried(MANY_ATTEMPTS)):
         return ""
     return (
@@ -235,7 +235,7 @@ def find_index_fault(app: "App") -> str:
 
 
 def find_model_fault(app: "App") -> str:
-    """Return which file of the embedding model was altered; empty for none."""
+    """Return an empty text; DeskError names a file of the embedding model that was altered."""
     encoder = app.encoder.encoder
     if isinstance(encoder, E5):
         check_converted(encoder.converted_folder())
@@ -243,7 +243,7 @@ def find_model_fault(app: "App") -> str:
 
 
 def _seconds_since_boot() -> float:
-    """Return seconds that nobody can set and that count while the machine sleeps."""
+    """Return the seconds of a clock that nobody can set; it counts sleep where the system can."""
     with suppress(AttributeError, OSError):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

@@ -81,14 +81,14 @@ class Maintenance:
         self.supervisor.attempt("recording what the model took", self._record_model_use)
 
     def deregister(self) -> None:
-        """Remove this worker from the journal, so that nobody has to wait for its lease."""
+        """Remove this worker from the journal, so that no other waits for its lease to end."""
         try:
             self.journal.workers.remove(self.jobs.worker)
         except DeskError:
             log.warning("the worker could not say that it stops")
 
     def list_faults(self) -> list[str]:
-        """Return what is wrong with the process itself, so that only a new one helps."""
+        """Return the faults of the process that only a restart repairs."""
         stalled = time.monotonic() - self._beaten > STALLED_SECONDS
         return [*(["heartbeat"] if stalled else []), *self.supervisor.list_dead_threads()]
 
@@ -169,7 +169,7 @@ class Maintenance:
             self._record_model_use()
 
     def _record_model_use(self) -> None:
-        """Record what a language model took since the last time, for digest and report."""
+        """Append the model's calls and tokens since the last time to the audit, for the reports."""
         used = (self.budget.spent["calls"], self.budget.spent["tokens"])
         calls, tokens = (now - before for now, before in zip(used, self._model_used, strict=True))
         if calls:
@@ -177,7 +177,7 @@ class Maintenance:
             self._model_used = used
 
     def _apply_retention(self) -> None:
-        """Take one batch of everything that is too old; the next one soon if there is more."""
+        """Remove one batch of what is past its retention, each hour; sooner while there is more."""
         if time.monotonic() < self._retention_at:
             return
         self._retention_at = time.monotonic() + HOUR_SECONDS
@@ -192,7 +192,7 @@ class Maintenance:
             log.info("the desk has learned what people answered")
 
     def _recheck_unknown(self) -> None:
-        """Give mails whose receipt did not come in time to a person."""
+        """Look once more for mails whose receipt did not come in time; else a person gets them."""
         if self.journal.limits is None:
             return
         for mail in self.journal.mail_outbox.list_unknown(self.journal.limits.receipt_seconds):
@@ -229,10 +229,10 @@ class Maintenance:
 
 
 def apply_retention(app: "App") -> dict[str, int]:
-    """Take one batch of everything that is kept long enough, and return how much by its setting.
+    """Remove one batch of everything past its retention, and return the counts by kind.
 
-    DeliveryError when the mailbox does not answer, and OSError when learned questions cannot be
-    taken out of the knowledge folder, after all else was done.
+    DeliveryError when the mailbox does not answer, and OSError, after all else was done, when
+    learned questions cannot be removed from the knowledge folder.
     """
     settings, retention = app.settings, app.journal.retention
     taken = {
@@ -261,7 +261,7 @@ def apply_retention(app: "App") -> dict[str, int]:
 
 
 def _delete_settled(archive: "MailArchive", before: datetime, oldest_open: str) -> dict[str, int]:
-    """Delete mails that came before a moment, and return how many by the kind of folder.
+    """Delete settled mails that came before a time, and return how many by the kind of folder.
 
     The mail of an open case stays, for somebody may have to look at it; `oldest_open` is when the
     oldest such mail came, empty for none.

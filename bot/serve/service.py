@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 log = logging.getLogger(__name__)
-WAIT_SECONDS = 60.0  # for new mail, before the mailbox is asked again
+WAIT_SECONDS = 60.0  # how long a wait for new mail lasts at most
 WATCH_SECONDS = 0.05  # the same while `run` watches a condition
 OUTAGE_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)  # after so many failures in a row
 TAKING = "taking mail"
@@ -62,7 +62,7 @@ class HandledMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _MailInProgress:
-    """What is known of a mail only while it is handled, and stored nowhere."""
+    """What is known of a mail while it is handled; it is kept in memory only."""
 
     subject: str
     began: float
@@ -87,7 +87,7 @@ class Service:
             app.settings.traces, version=metadata.version("incident-desk"),
             seed=app.knowledge.incident.key,
         )  # fmt: skip
-        self._untold: set[str] = set()  # what is wrong now, as far as the HTTP port names it alone
+        self._untold: set[str] = set()  # current faults that /readyz shows by name only
         self.http = HttpPort(app.settings.http_port, app.settings.http_host)
         self.maintenance = Maintenance(app, self.metrics)
         self.stopping = threading.Event()
@@ -97,7 +97,7 @@ class Service:
         self.checks = HealthChecks(self._list_checks())
         self._failures = 0
         self._attempts = Counter[str]()  # for mails that broke the intake, by where they lie
-        self._left_in_mailbox = 0  # mails that the last pass left where they lie after an error
+        self._left_in_mailbox = 0  # mails that an error left in the mailbox in the last pass
         self._passes_with_leftovers = 0  # passes in a row that left some
         self._add_gauges()
 
@@ -149,7 +149,7 @@ class Service:
             self.http.mount("", self.web.asgi)  # after the fixed paths, which keep their handlers
         self.http.start()
         self._start_intake()
-        self.checks.list_faults(vital=True)  # what it looks at is loaded now, not when it is asked
+        self.checks.list_faults(vital=True)  # loads what the checks need before the first request
         log.info("started", extra=self._describe_desk())
 
     def _start_intake(self) -> None:
@@ -163,7 +163,7 @@ class Service:
         )
 
         def keep_open() -> None:
-            intake.list_faults()  # which notices the end of an outage
+            intake.list_faults()  # this call also notices the end of an outage
             if not intake.is_running():
                 intake.stop()
                 intake.start()
@@ -192,7 +192,7 @@ class Service:
         self.mailbox.wake()
 
     def close(self) -> None:
-        """Finish what is running, then release ports, the child process and the worker's place."""
+        """Finish what is running, then release ports, child process and worker registration."""
         self.stopping.set()
         if self.app.intake:
             self.app.intake.stop()
@@ -207,7 +207,7 @@ class Service:
         log.info("stopped", extra=self._describe_desk())
 
     def _wait(self, seconds: float) -> None:
-        """Wait for new mail; after failures, wait the longer the more there were."""
+        """Wait for new mail, up to `seconds`; after failures, for a time that grows with them."""
         if self._failures:
             self.stopping.wait(_outage(self._failures))
             return
@@ -321,7 +321,7 @@ class Service:
         self.on_checkpoint(Checkpoint.STORING)
 
     def _settle_known(self, parsed: Read, stored: ReceivedMessage, mail: Mail) -> None:
-        """Move a mail away whose message is stored: a duplicate, or this mail before a crash."""
+        """Move away a mail whose message is stored: a duplicate, or one taken before a crash."""
         known = self.journal.find_by_key(stored.key)
         place = MailFolder.DROPPED
         if known and known[1] == mail.ref:
@@ -399,7 +399,7 @@ class Service:
         self._report(message_id, stored, decided.response)
 
     def _describe_decision(self, message_id: int, decided: StoredDecision) -> dict[str, Any]:
-        """Return what the log says of a decided message: words of closed sets and numbers."""
+        """Return the log fields of a decided message: numbers and members of enumerations only."""
         outcomes = decided.response.outcomes
         kinds = dict.fromkeys(type(each).__name__.lower() for each in outcomes)
         return {
@@ -478,19 +478,19 @@ class Service:
         return status_page(_names(faults), _names(remarks))
 
     def _log_untold(self, found: set[str]) -> None:
-        """Write to the log, once for each change, what the HTTP port tells the names of alone."""
+        """Log each new fault in full, because /readyz shows a network its name only."""
         for each in found - self._untold:
             log.warning("what /readyz names is wrong", extra={"fault": each})
         self._untold = found
 
 
 def _names(found: list[str]) -> list[str]:
-    """Return the names of what is wrong, for a network: errors name hosts, users and paths."""
+    """Return the names of faults without their texts, which name hosts, users and paths."""
     return [each.partition(":")[0] for each in found]
 
 
 def _raise_outage(error: Exception) -> None:
-    """Raise an error that is an outage, and so no fault of the mail at hand."""
+    """Raise `error` again when it is an outage and therefore no fault of the mail."""
     if isinstance(error, DeskError) or is_exhaustion(error):
         raise error
 

@@ -1,1 +1,1 @@
-"""Learns from labelled messages, and measures it on authors left out."""
+"""Learns from labelled messages, and measures what was learned on authors left out."""

@@ -50,7 +50,10 @@ def centre(argv: Sequence[str]) -> int:
 
 
 def questions_of(folder: Path) -> Iterator[str]:
-    """The labelled questions of every incident in `folder` that is not kept unseen."""
+    """Yield the labelled questions of every incident in `folder` that is not kept unseen.
+
+    InputError when the folder holds no incident.
+    """
     paths = sorted(folder.glob("*/questions.jsonl"))
     if not paths:
         raise InputError(f"{folder} holds no incidents: no */questions.jsonl")
@@ -61,7 +64,7 @@ def questions_of(folder: Path) -> Iterator[str]:
 
 
 def sampled(wordings: Sequence[Wording]) -> Iterator[str]:
-    """The same number of wordings in each language, evenly spaced; all where there are fewer."""
+    """Yield the same number of wordings in each language, evenly spaced; all if there are fewer."""
     grouped = defaultdict[str, list[str]](list)
     for wording in wordings:
         grouped[wording.language].append(wording.text)
@@ -72,6 +75,6 @@ def sampled(wordings: Sequence[Wording]) -> Iterator[str]:
 
 
 def described(mean: np.ndarray) -> str:
-    """The file that holds `mean`, with what it is."""
+    """Return the content of the file that holds `mean`, with a comment that explains it."""
     stored = base64.b64encode(mean.astype("<f2").tobytes()).decode("ascii")
     return f"{HEAD}half_floats: {stored}\n"

@@ -1,4 +1,4 @@
-"""Plays people who answer questions of labelled incidents, to learn what such answers are worth.
+"""Simulates people who answer questions of labelled incidents, to weigh such answers as evidence.
 
 Of each incident some questions are answered as people answer what the desk hands over, a few of
 them wrongly; the others measure the reader that learns from these answers. One side of each minimal
@@ -21,13 +21,14 @@ from evals.fitting.incidents import Asked, Incident
 SHARES = (0.2, 0.4, 0.6)  # of an incident's questions that people answered
 DRAWS = 4  # of the questions that they answered, for each share
 WRONG_LABELS = 0.05  # share of answers by people that are wrong
-# What is refused, urgent or mere thanks is decided without the reader: it is no open question.
+# Requests that are refused, urgent matters and thanks are decided without the reader, so they are
+# no open questions.
 DECIDED_BEFORE = frozenset({Act.REFUSE.value, Act.ESCALATE.value, Act.CHATTER.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """A question that a reader with some answered questions has read."""
+    """A question as a reader judged it that had learned some answered questions."""
 
     incident: str
     author: str
@@ -45,12 +46,12 @@ def weighed_with_labels(
     *,
     wrong_of_answered: float,
 ) -> tuple[Transfer, list[Played]]:
-    """`learned` with the weights and the threshold that hold where people have answered questions.
+    """Return `learned` with weights and threshold for posts of which people answered questions.
 
-    `left_out` has the reader that never saw an author, for each of them. Of the answers at the
-    threshold at most `wrong_of_answered` are wrong, one question more counted, as often as each is
-    read. Also returns each question as it was read by a reader and by weights that never saw its
-    author.
+    `left_out` holds for each author the reader that never saw that author. Of the answers at the
+    threshold, at most the share `wrong_of_answered` is wrong, with one further question counted as
+    wrong in all its readings. Also returns each question as it was read by a reader, and with
+    weights, that never saw its author.
     """
     plain = _played(incidents, lambda author: left_out[author])
     readers = {
@@ -93,7 +94,7 @@ def _played(incidents: Sequence[Incident], reader_for: Callable[[str], Transfer]
 
 
 def _play(incident: Incident, judge: TransferJudge, draw: int) -> Iterator[Played]:
-    """The questions that nobody has answered yet, each time some more of them are."""
+    """Yield the unanswered questions as they are read after each of SHARES was answered."""
     chance = random.Random(draw)  # noqa: S311 - the same draw each time
     order = _without_pairs(incident.asked, chance)
     answers = {place: _answer(incident, judge, place, chance) for place in order}
@@ -111,7 +112,7 @@ def _play(incident: Incident, judge: TransferJudge, draw: int) -> Iterator[Playe
 
 
 def _without_pairs(asked: Sequence[Asked], chance: random.Random) -> list[int]:
-    """Places of the questions in random order, one side of each minimal pair."""
+    """Return the places of the open questions in random order, with one side of each pair."""
     order = [place for place, each in enumerate(asked) if each.kind not in DECIDED_BEFORE]
     chance.shuffle(order)
     sides = {asked[place].pair: place for place in order if asked[place].pair}
@@ -121,9 +122,10 @@ def _without_pairs(asked: Sequence[Asked], chance: random.Random) -> list[int]:
 def _answer(
     incident: Incident, judge: TransferJudge, place: int, chance: random.Random
 ) -> tuple[int, ...]:
-    """What a person sends: the draft where it answers, else what does, seldom something wrong.
+    """Return the passages that a person sends: the draft if it answers, else one that does.
 
-    Empty where the post says nothing and they write their own words.
+    The share WRONG_LABELS is wrong. It is empty when the post has no answer and the person writes
+    their own words.
     """
     asked = incident.asked[place]
     draft = tuple(judge.evidence(incident.vectors[place], asked.text).order[:QUOTED])

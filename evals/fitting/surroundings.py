@@ -1,8 +1,8 @@
-"""Sets around a labelled message what stands around questions in real mails, and asks for nothing.
+"""Surrounds a labelled message with text that is common in real mails and asks for nothing.
 
 Sentences of people and programs come from evals/data/surroundings.yaml. Numbers, links, signatures
-and frames are drawn from a seed. Every other line is for learning, the others measure what was
-learned: a head is judged by surroundings that it has not seen.
+and frames are drawn from a seed. Every other line is used for learning and the rest for measuring,
+so that a classifier is measured with surroundings that it has not seen.
 """
 
 import base64
@@ -18,23 +18,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 FILE = Path(__file__).parents[1] / "data" / "surroundings.yaml"
-OTHERS = "en"  # the language of what surrounds messages in one that has no lines of its own
+OTHERS = "en"  # its lines surround messages in a language without lines of its own
 LETTERS = string.ascii_letters + string.digits
-FORMS = ("words", "words", "material")  # how often people's sentences stand there, and the rest
+FORMS = ("words", "words", "material")  # people's sentences are twice as frequent as material
 BREAK = "\n\n"  # between paragraphs
-PREFIXES = ("INC", "CS", "TT", "PO", "A")  # of numbers of ticket systems
-BARE = 6  # messages of nothing but a number, of each opening line
+PREFIXES = ("INC", "CS", "TT", "PO", "A")  # of ticket numbers
+BARE = 6  # messages that only give a number, for each opening line
 
 
 class Side(IntEnum):
-    """Which of the lines are used."""
+    """The half of the lines that is used: for learning or for measuring."""
 
     LEARNED = 0
     MEASURED = 1
 
 
 class Lines(BaseModel):
-    """What stands around messages of one language."""
+    """The lines that surround messages in one language."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     before: tuple[str, ...]
@@ -48,7 +48,7 @@ class Lines(BaseModel):
 
 
 def surround(text: str, language: str, side: Side) -> str:
-    """`text` with lines before or after it, or both; the same text gets the same ones."""
+    """Return `text` with lines before or after it, or both; the same text gets the same lines."""
     drawn = _seeded(text, side)
     lines = _lines_in(language)
     if drawn.choice(FORMS) == "words":
@@ -62,33 +62,33 @@ def surround(text: str, language: str, side: Side) -> str:
 
 
 def follow_reply(text: str, language: str) -> str:
-    """`text` after a line that tells of an answer of ours, in the same paragraph or the next."""
+    """Return `text` after a line about an answer of ours, in the same paragraph or the next."""
     drawn = _seeded(text, Side.LEARNED)
     lines = _lines_in(language)
     return f"{drawn.choice(lines.replies)}{drawn.choice([' ', BREAK])}{text}"
 
 
 def with_aside(text: str, language: str) -> str:
-    """`text` with a few words in brackets behind it."""
+    """Return `text` with a few words in brackets behind it."""
     drawn = _seeded(text, Side.LEARNED)
     lines = _lines_in(language)
     return f"{text} ({drawn.choice(lines.asides)})"
 
 
 def bare_numbers() -> list[str]:
-    """Messages that only give a number, as people send who were asked for one."""
+    """Return messages that only give a number, as people send them when asked for one."""
     openings = [line for lines in _every_language().values() for line in lines.numbers]
     drawn = random.Random(0)  # noqa: S311 - examples to learn from, nothing secret
     return [f"{line} {_number(drawn)}" for line in openings for _ in range(BARE)]
 
 
 def statements() -> list[str]:
-    """Messages that hand over a document or tell what was done, and ask for nothing."""
+    """Return messages that hand over a document or say what was done, and ask for nothing."""
     return [line for lines in _every_language().values() for line in lines.statements]
 
 
 def _signature(drawn: random.Random, _lines: Lines, side: Side) -> str:
-    """A block with a rule, a name, an address and a telephone number."""
+    """Return a signature: a rule, a name, an address, a telephone number and a link."""
     rule = drawn.choice("-_=*━─") * drawn.randint(8, 40)
     name = " ".join(_word(drawn).capitalize() for _ in range(2))
     street = f"{_word(drawn).capitalize()} {drawn.randint(1, 99)}, {drawn.randint(10000, 99999)}"
@@ -97,17 +97,17 @@ def _signature(drawn: random.Random, _lines: Lines, side: Side) -> str:
 
 
 def _program(drawn: random.Random, lines: Lines, side: Side) -> str:
-    """A line of a mail program, with its link."""
+    """Return a line of a mail program with its link."""
     return f"{_one(drawn, lines.programs, side)}<{_link(drawn)}>"
 
 
 def _picture(drawn: random.Random, _lines: Lines, _side: Side) -> str:
-    """What stands in plain text for a picture of a signature."""
+    """Return the plain text that stands for a picture in a signature."""
     return f"[{_link(drawn)}.png?w={drawn.randint(10, 400)}]<{_link(drawn)}?src={_word(drawn)}>"
 
 
 def _frame(drawn: random.Random, _lines: Lines, _side: Side) -> str:
-    """A signature in base 64, in its frame."""
+    """Return a PGP signature block with random Base64."""
     body = [base64.b64encode(drawn.randbytes(48)).decode() for _ in range(3)]
     return "\n".join(["-----BEGIN PGP SIGNATURE-----", *body, "-----END PGP SIGNATURE-----"])
 
@@ -118,7 +118,7 @@ MATERIAL: tuple[Callable[[random.Random, Lines, Side], str], ...] = (
 
 
 def _number(drawn: random.Random) -> str:
-    """A number as ticket systems give it: digits, letters and digits, or an identifier."""
+    """Return a number as in a ticket system: digits, a prefix with digits, or a hexadecimal id."""
     form = drawn.randrange(4)
     digits = "".join(drawn.choices(string.digits, k=drawn.randint(5, 18)))
     if form == 0:

@@ -1,8 +1,9 @@
-"""Learns from labelled incidents what bot/data/transfer.npz holds; numpy alone, in minutes.
+"""Learns from labelled incidents what bot/data/transfer.npz holds, with numpy alone, in minutes.
 
-Both maps, the score of silence and the leaning of units are trained together: for each question a
-softmax over the readings of its own post and silence, where the right side is any reading of a unit
-that answers, or silence. Related units of the same post are the hard negatives.
+The maps of questions and of units, the score of silence and the direction that says which units
+tend to answer are trained together. The loss for a question is that of a softmax over the readings
+of its own post and silence; right is any reading of a unit that answers, or else silence. Related
+units of the same post are the hard negatives.
 """
 
 from collections.abc import Sequence
@@ -25,13 +26,13 @@ from bot.corpus.questions import Act
 from evals.fitting.incidents import Incident
 
 EPOCHS = 15
-RUNS = 4  # whose mean is kept
+RUNS = 4  # trainings with different seeds, of which the mean is kept
 PARTS = 3  # steps for each incident and epoch
 RATES = {"maps": 3e-4, "directions": 3e-3, "scalars": 3e-2}
-SHRINK = 0.3  # of maps and directions, times the rate, at each step
-DROP = 0.3  # share of inputs to the maps that a step does not see
+SHRINK = 0.3  # weight decay of maps and directions, times the rate, at each step
+DROP = 0.3  # dropout: share of inputs to the maps that a step does not see
 RANK = 64  # of each map; 32 loses half a point, the full 384 gains nothing
-REACH = 10.0  # what the directions are multiplied by: so they learn as fast as the maps
+REACH = 10.0  # factor of the directions, so that they learn as fast as the maps
 KIND_STEPS, KIND_RATE, KIND_REACH, KIND_SHRINK = 300, 0.05, 10.0, 1e-3
 KINDS = (ANSWERABLE, UNANSWERABLE, *(act.value for act in Act))
 Table = npt.NDArray[np.float64]
@@ -39,7 +40,7 @@ Table = npt.NDArray[np.float64]
 
 @dataclass
 class Adam:
-    """Adam with decoupled shrinking; each parameter has its own rate."""
+    """The Adam optimizer with decoupled weight decay; each parameter has its own rate."""
 
     parameters: dict[str, Array]
     rates: dict[str, float]
@@ -51,7 +52,7 @@ class Adam:
         self._second = {name: np.zeros_like(p) for name, p in self.parameters.items()}
 
     def step(self, slopes: dict[str, Array], share: float) -> None:
-        """One step against `slopes` at `share` of the rates."""
+        """Move the parameters one step against the gradients `slopes`, at `share` of the rates."""
         self.steps += 1
         for name, slope in slopes.items():
             rate = self.rates[name] * share
@@ -65,7 +66,7 @@ class Adam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """One incident as arrays: what training reads of it."""
+    """One incident as arrays for training."""
 
     questions: Array
     readings: Array
@@ -74,7 +75,10 @@ class Lesson:
 
 
 def learn(incidents: Sequence[Incident], *, encoder: str, data: str) -> Transfer:
-    """Maps, directions and kinds from `incidents`; weights of the evidence are still neutral."""
+    """Return maps, directions and kinds learned from `incidents`, without weights of evidence.
+
+    Weights and thresholds are neutral until `weighed` and the choice of thresholds set them.
+    """
     lessons = [_lesson(each) for each in incidents]
     runs = [_train(lessons, seed) for seed in range(RUNS)]
     learned = {name: np.mean([run[name] for run in runs], axis=0, dtype="f4") for name in runs[0]}
@@ -97,7 +101,7 @@ def learn(incidents: Sequence[Incident], *, encoder: str, data: str) -> Transfer
 
 
 def weighed(learned: Transfer, evidence: Table, right: npt.NDArray[np.bool_]) -> Transfer:
-    """`learned` with the weights that turn this evidence into a probability."""
+    """Return `learned` with the weights that turn this evidence into a probability."""
     weights = weigh_evidence(evidence, right)
     return replace(
         learned,
@@ -146,7 +150,7 @@ def _train(lessons: Sequence[Lesson], seed: int) -> dict[str, Array]:
 def _slopes(
     now: dict[str, Array], lesson: Lesson, part: npt.NDArray[np.int64], drawn: np.random.Generator
 ) -> dict[str, Array]:
-    """The slopes of the mean loss of some questions of one incident."""
+    """Return the gradients of the mean loss over the questions `part` of one incident."""
     asked, seen_units = lesson.questions[part], _dropped(lesson.readings, drawn)
     seen_asked = _dropped(asked, drawn)
     question, question_length = _mapped(asked, seen_asked, now["question"])
@@ -183,7 +187,7 @@ def _mapped(vectors: Array, seen: Array, change: Array) -> tuple[Array, Array]:
 
 
 def _through_length(slope: Array, mapped: Array, length: Array) -> Array:
-    """The slope before scaling to length one."""
+    """Return the gradient before the vectors were scaled to length one."""
     inward = slope - mapped * (mapped * slope).sum(1, keepdims=True)
     return np.asarray(inward / length, dtype=np.float32)
 
@@ -199,7 +203,7 @@ def _low_rank(change: Array) -> tuple[Array, Array]:
 
 
 def _train_kinds(incidents: Sequence[Incident]) -> tuple[Array, Array]:
-    """A linear head over what messages do: kinds x 384, and the bias."""
+    """Return the weights (kinds x 384) and the bias of a linear classifier of message kinds."""
     vectors = np.concatenate([each.vectors for each in incidents])
     kinds = [KINDS.index(asked.kind) for each in incidents for asked in each.asked]
     wanted = np.eye(len(KINDS), dtype=np.float32)[kinds]

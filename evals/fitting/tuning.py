@@ -1,9 +1,9 @@
 """Tunes the last layers of the encoder on many incidents; needs the `train` extra (PyTorch).
 
-Two tasks are learned together: what the wordings and exercises of the shipped incident mean, and
-which unit of a post answers a question, or none, over all incidents whose authors are not held out.
-The labelled messages of the shipped incident are left out, because its threshold is chosen on them.
-What ships is the change of each matrix at a low rank: bot/data/e5_delta.npz.
+Two tasks are learned together: the meaning of the wordings and exercises of the shipped incident,
+and which unit of a post answers a question, if any, over all incidents whose authors are not held
+out. The labelled messages of the shipped incident are left out, because its threshold is chosen on
+them. The result that ships is a low-rank change of each matrix: bot/data/e5_delta.npz.
 """
 
 import random
@@ -25,9 +25,9 @@ from bot.answering.classifier import SCALE, SMOOTHING
 
 EPOCHS, BATCH = 2, 64
 QUESTIONS = 28  # of one incident in a step, beside all units of its post
-NEAR = 16  # batches that are cut from one stretch sorted by length: little padding, still chance
+NEAR = 16  # batches cut from one shuffled stretch sorted by length: random, with little padding
 RATE, CLASS_RATE, MAP_RATE, SILENCE_RATE = 8e-5, 2e-3, 5e-4, 1e-2
-SILENCE = 12.0  # where the score of silence begins: what a related unit has
+SILENCE = 12.0  # initial score of silence, which is that of a related unit
 DROPOUT = 0.1
 RANK = 16  # of the change of each matrix
 SAID_EVERY = 20  # steps between two lines of progress
@@ -36,7 +36,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meant:
-    """A text and the classes that would be right for it."""
+    """A text with the numbers of the classes that are right for it."""
 
     text: str
     meanings: tuple[int, ...]
@@ -60,9 +60,9 @@ def tune(
     say: Callable[[str], None],
     seed: int = 0,
 ) -> dict[str, npt.NDArray[np.float16]]:
-    """The arrays of the change, by the names that `read_delta` knows."""
+    """Return the arrays of the change, by the names that `read_delta` expects."""
     torch.manual_seed(seed)
-    torch.set_num_threads(1)  # two threads that wait for each other on a busy machine spin
+    torch.set_num_threads(1)  # more threads spin while they wait for each other on a busy machine
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
     texts = [m.text for m in meant]
     texts += [t for p in posts for t in (*p.units, *(q for q, _ in p.questions))]
@@ -74,7 +74,7 @@ def tune(
 
 
 class _LowerStates:
-    """What the layers that are not tuned make of each text: computed once, half precision."""
+    """The output of the untuned layers for each text, computed once, in half precision."""
 
     def __init__(self, encoder: E5, texts: Sequence[str], say: Callable[[str], None]) -> None:
         session = _lower_session(encoder.converted_folder())
@@ -86,7 +86,7 @@ class _LowerStates:
                 say(f"read {count} of {len(texts)} texts")
 
     def batch(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """The states, padded to one length, and which of them are there."""
+        """Return the states (texts x tokens x width), padded, and a mask of the real tokens."""
         rows = [self.states[text] for text in texts]
         length = max(len(row) for row in rows)
         padded = np.zeros((len(rows), length, rows[0].shape[1]), np.float32)
@@ -101,7 +101,7 @@ class _LowerStates:
 
 
 def _lower_session(folder: Path) -> onnxruntime.InferenceSession:
-    """The shipped graph, cut off before the first tuned layer."""
+    """Return a session of the shipped graph that ends before the first tuned layer."""
     graph = onnx.load(folder / GRAPH, load_external_data=False)
     del graph.graph.output[:]
     name = f"layer{FIRST_TUNED - 1}.outer.norm"
@@ -152,13 +152,16 @@ class _Layer(nn.Module):
 
 
 def _shapes(width: int, inner: int) -> list[tuple[str, int, int]]:
-    """The matrices of a layer: name, rows, columns."""
+    """Return name, rows and columns of each matrix of a layer."""
     square = [(part, width, width) for part in ("q", "k", "v", "ao")]
     return [*square, ("fi", inner, width), ("fo", width, inner)]
 
 
 class _Top(nn.Module):
-    """The tuned layers: states of the lower ones in, the mean of the last states out."""
+    """The tuned layers, from states of the lower layers to the mean of the last states.
+
+    The mean is over the real tokens, scaled to length one.
+    """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -174,7 +177,7 @@ class _Top(nn.Module):
 
 
 class _Course:
-    """The two tasks with their own parameters beside the encoder's."""
+    """The training of both tasks, with their own parameters beside those of the encoder."""
 
     def __init__(
         self,
@@ -251,7 +254,7 @@ class _Course:
         return torch.stack([vectors[i] for i in range(len(order))])
 
     def _meaning_loss(self, batch: Sequence[int]) -> Tensor:
-        """As the classifier's: what does it mean, and does the post answer it at all?"""
+        """Return the classifier's loss: of the meaning, and of whether the post answers at all."""
         vectors = self._vectors([self.meant[i].text for i in batch])
         right = self.right[list(batch)]
         scores = vectors @ functional.normalize(self.heart, dim=1).T * SCALE + self.bias
@@ -264,7 +267,7 @@ class _Course:
     def _finding_loss(
         self, units: Sequence[str], asked: Sequence[tuple[str, tuple[int, ...]]]
     ) -> Tensor:
-        """Which unit of the post answers, or silence."""
+        """Return the loss of finding the unit of the post that answers, or silence."""
         vectors = self._vectors([*units, *(text for text, _ in asked)])
         unit = functional.normalize(vectors[: len(units)] @ self.unit_map, dim=1)
         question = functional.normalize(vectors[len(units) :] @ self.question_map, dim=1)
@@ -292,7 +295,10 @@ class _Course:
 def _incident_batches(
     posts: Sequence[Posted], chance: random.Random
 ) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple[int, ...]]]]]:
-    """Without end: the units of a post with some of its questions; each once before any again."""
+    """Yield endlessly the units of a post with some of its questions.
+
+    Each question comes once before any comes again.
+    """
     while True:
         queue = []
         for post in posts:
@@ -305,7 +311,7 @@ def _incident_batches(
 
 
 def _low_rank(model: Model, top: _Top) -> dict[str, npt.NDArray[np.float16]]:
-    """The change of each matrix as left @ right, of each vector whole."""
+    """Return the change of each matrix as two factors, left @ right, and of each vector whole."""
     arrays: dict[str, npt.NDArray[np.float16]] = {}
     for number, layer in enumerate(top.layers, FIRST_TUNED):
         for part, rows, columns in _shapes(model.width, model.inner_width):

@@ -1,7 +1,7 @@
 """Generates hostile messages and harmless ones that resemble them, from families of phrases.
 
-Families, not lines, are split into the part to work on and the part held out: a rule that only
-knows the phrases it was written for shows on the second.
+Whole families, not lines, are split into a part to work on and a part held out. A rule that only
+knows the phrases it was written for fails on the second part.
 """
 
 import base64
@@ -33,7 +33,7 @@ DISGUISED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """One message, what the guard should make of it, and the family it was made from."""
+    """One message with what the guard should do with it, and the family it was made from."""
 
     text: str
     lang: str
@@ -45,7 +45,7 @@ class Labelled:
 
 
 def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
-    """All messages: families, disguises, other languages and pairs, without doubles."""
+    """Return all messages without duplicates: families, disguises, other languages and pairs."""
     source = parse_yaml((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     plain = list(_families(source, drawn))
@@ -54,7 +54,7 @@ def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
 
 
 def pairs() -> Iterator[Labelled]:
-    """Hand-written: an honest question and a demand that differs in a word or two."""
+    """Yield hand-written pairs: an honest question, then a demand that differs in few words."""
     rows = parse_yaml((FOLDER / "pairs.yaml").read_text(encoding="utf-8"))
     for number, (honest, hostile, *silent) in enumerate(rows):
         name = f"pair-{number:02}"
@@ -63,7 +63,7 @@ def pairs() -> Iterator[Labelled]:
 
 
 def held_out(message: Labelled) -> bool:
-    """Is its family among those that nobody works on?"""
+    """Return whether its family is held out, so that nobody writes rules by it."""
     if message.held is not None:
         return message.held
     digest = hashlib.sha256(message.family.encode()).digest()
@@ -92,7 +92,7 @@ def _families(source: dict[str, object], drawn: random.Random) -> Iterator[Label
 
 
 def _filled(line: str, slots: dict[str, list[str]]) -> list[str]:
-    """Every way to fill the slots of a line."""
+    """Return the line with its slots filled, in every combination."""
     named = [name for name in slots if f"{{{name}}}" in line]
     texts = []
     for words in product(*(slots[name] for name in named)):
@@ -119,7 +119,7 @@ def _translated(source: dict[str, object]) -> Iterator[Labelled]:
 
 
 def _reworded() -> Iterator[Labelled]:
-    """Hand-written in rounds, a family each; the file says which round is held out."""
+    """Yield hand-written rewordings; the file says which of their families are held out."""
     for family in parse_yaml((FOLDER / "reworded.yaml").read_text(encoding="utf-8")):
         for lang, lines in family["lines"].items():
             for text in lines.splitlines():
@@ -147,7 +147,7 @@ def _spaced(text: str) -> str:
 
 
 def _typos(text: str) -> str:
-    """One letter doubled or dropped in the middle of each long word."""
+    """Return the text with a letter doubled or dropped in the middle of each long word."""
     return " ".join(_mistyped(w, place) for place, w in enumerate(text.split()))
 
 

@@ -1,6 +1,6 @@
-"""Draws random strings that look like secrets: passwords, and numbers with right check digits.
+"""Draws random strings that look like secrets: passwords, and numbers with valid check digits.
 
-The check digits are computed here on their own, so that a wrong formula of the product shows.
+The check digits are computed independently of the product, to detect a wrong formula there.
 """
 
 import base64
@@ -87,7 +87,7 @@ LEET = str.maketrans("aeios", "@3105")
 
 
 def fill(pattern: str, drawn: random.Random) -> str:
-    """`pattern` with each slot drawn."""
+    """Return `pattern` with a random value in each slot."""
     return SLOT.sub(lambda m: _slot(m[1], [a for a in m[2].split(":") if a], drawn), pattern)
 
 
@@ -105,7 +105,7 @@ def chars(alphabet: str, length: int, drawn: random.Random) -> str:
 
 
 def strong_password(drawn: random.Random) -> str:
-    """Letters with figures or signs, the ways people make them."""
+    """Return a password of letters with digits or signs, in one of the ways people make them."""
     noun, other, name = drawn.choice(NOUNS), drawn.choice(NOUNS), drawn.choice(NAMES)
     number, year = drawn.randint(10, 9999), drawn.randint(1958, 2026)
     sign = drawn.choice("!#$%&*?@")
@@ -138,13 +138,13 @@ def any_password(drawn: random.Random) -> str:
 
 
 def loud_password(drawn: random.Random) -> str:
-    """With a sign between letters and figures."""
+    """Return a password with a sign between letters and digits."""
     noun, sign = drawn.choice(NOUNS), drawn.choice("!#$*^")
     return f"{drawn.choice((noun, noun.title()))}{sign}{drawn.randint(10, 9999)}"
 
 
 def read_out(drawn: random.Random) -> str:
-    """Six figures one by one, as words or alone."""
+    """Return six digits as they are read out: as words, or one by one in two groups."""
     figures = drawn.sample(digits, 6)
     words = " ".join(SPOKEN[int(figure)] for figure in figures)
     return drawn.choice((words, " - ".join((" ".join(figures[:3]), " ".join(figures[3:])))))
@@ -258,7 +258,7 @@ def pem(drawn: random.Random) -> str:
 
 
 def wif(drawn: random.Random) -> str:
-    """A Bitcoin key: Base58 with its checksum."""
+    """Return a Bitcoin private key in wallet import format: Base58 with a checksum."""
     raw = b"\x80" + drawn.randbytes(32) + b"\x01"
     raw += hashlib.sha256(hashlib.sha256(raw).digest()).digest()[:4]
     number, text = int.from_bytes(raw, "big"), ""

@@ -1,6 +1,6 @@
-"""Generates labelled secrets as people paste them, and what only looks like one; from a seed.
+"""Generates texts with labelled secrets as people paste them, and with look-alikes, from a seed.
 
-Families, not lines, are divided into the part to work on and the part held out.
+Whole families, not lines, are split into a part to work on and a part held out.
 """
 
 import base64
@@ -39,11 +39,11 @@ class LabelledText:
     kind: SecretKind | None
     family: str
     lang: str
-    formatted: bool = True  # a known format, plain or disguised; not a word of prose
+    formatted: bool = True  # the secret has a known format, plain or disguised; else it is prose
 
 
 def secrets(seed: int, count: int) -> Iterator[LabelledText]:
-    """`count` texts, six with a secret to five look-alikes, the families by turns."""
+    """Yield `count` texts, six with a secret to five look-alikes, the families in turn."""
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
     told, alike = cycle(_secret_families()), cycle(_alike_families())
     for place in range(count):
@@ -60,7 +60,7 @@ def lookalikes(seed: int, count: int) -> list[LabelledText]:
 
 
 def held_out(family: str) -> bool:
-    """Is it among the families that nobody works on?"""
+    """Return whether the family is held out, so that nobody writes rules by it."""
     digest = hashlib.sha256(family.encode()).digest()
     return int.from_bytes(digest[:2], "big") % 100 < HELD_OUT
 
@@ -131,7 +131,7 @@ def _prose(name: str, row: dict[str, Any]) -> Maker:
 def _labelled(
     sentence: str, found: list[str], *, kind: SecretKind, family: str, lang: str
 ) -> LabelledText:
-    """The sentence with its secrets in place, and where they stand."""
+    """Return the sentence with the secrets filled in, and their spans."""
     parts = sentence.split("{}")
     text, spans = parts[0], []
     for secret, part in zip(found, parts[1:], strict=True):

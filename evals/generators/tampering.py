@@ -1,4 +1,4 @@
-"""Changes replies as the desk composes them in one place each: none may leave."""
+"""Generates replies of the desk with one harmful change each, which must not be sent."""
 
 import base64
 import codecs
@@ -43,7 +43,7 @@ CANARY = "canary-" + "".join(random.Random(7).choices(string.ascii_letters + str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """A reply, what it was made of, and the chance that changes it."""
+    """A reply with the passages it was made of, and the random generator that changes it."""
 
     knowledge: Knowledge
     chance: random.Random
@@ -65,7 +65,7 @@ class Tampered:
 
 
 def tampered(knowledge: Knowledge, drawn: random.Random, count: int) -> Iterator[Tampered]:
-    """`count` replies, each with one change that its reader could be harmed by."""
+    """Yield `count` replies, each with one change that could harm its reader."""
     made = 0
     while made < count:
         before = draw(knowledge, drawn)
@@ -77,12 +77,12 @@ def tampered(knowledge: Knowledge, drawn: random.Random, count: int) -> Iterator
 
 
 def reply(knowledge: Knowledge, drawn: random.Random) -> str:
-    """A reply as the desk might give it."""
+    """Return a reply as the desk might compose it."""
     return draw(knowledge, drawn).text
 
 
 def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
-    """Answers from drawn passages in a drawn language, with other parts now and then."""
+    """Return a reply of random passages in a random language, sometimes with other parts."""
     ids = drawn.sample([p.id for p in knowledge.offered], drawn.randint(1, 3))
     told = tuple(knowledge.passages[i] for i in [*ids, *knowledge.companions(ids)])
     language = drawn.choice(sorted(knowledge.templates))
@@ -97,7 +97,7 @@ def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
 
 
 def _outcomes(told: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
-    several = drawn.random() < 0.4  # questions, whose answers are numbered
+    several = drawn.random() < 0.4  # several questions, whose answers are numbered
     if several:
         yield from (answer(passage, question=passage.id) for passage in told)
     else:
@@ -172,7 +172,7 @@ def _invisible_added(d: Draw) -> str:
 
 
 def _link_changed(d: Draw) -> str:
-    """One letter of a link or address."""
+    """Return the reply with one letter of a link or address changed."""
     links = [w for w in d.text.split() if "openai.com" in w]
     if not links:
         return d.text
@@ -184,13 +184,13 @@ def _link_changed(d: Draw) -> str:
 
 
 def _cut(d: Draw) -> str:
-    """Ends inside a word: what remains of the last unit is no unit."""
+    """Return the reply cut off inside a word, so that its last unit is not a whole one."""
     words = [i for i in range(20, len(d.text) - 2) if d.text[i : i + 2].isalpha()]
     return d.text[: d.chance.choice(words) + 1]
 
 
 def _passage_cut(d: Draw) -> str:
-    """Without its last word, or without its first: often still good English."""
+    """Return the reply with a passage without its first or last word, often still good English."""
     block = d.chance.choice([quoted(passage) for passage in d.told])
     words = block.split()
     kept = words[:-1] if d.chance.random() < 0.5 else words[1:]
@@ -204,7 +204,10 @@ def _other_heading(d: Draw) -> str:
 
 
 def _heading_removed(d: Draw) -> str:
-    """A bare "Yes." would then answer whatever was asked."""
+    """Return the reply without the heading of a passage that begins with "Yes." or "No.".
+
+    Without its heading such a passage would answer whatever was asked.
+    """
     bare = [p for p in d.told if p.text.startswith(("Yes.", "No."))]
     return d.text.replace(f"{d.chance.choice(bare).heading}\n", "") if bare else d.text
 
@@ -215,7 +218,7 @@ def _heading_alone(d: Draw) -> str:
 
 
 def _bare_passage(d: Draw) -> str:
-    """A passage that is never quoted, or not without another."""
+    """Return the reply with a passage that must never be quoted, or not without another."""
     notes = d.knowledge.notes
     odd = [*notes.replaced, *(c.passage for c in notes.quote_together)]
     told = {p.id for p in d.told}
@@ -252,7 +255,7 @@ def _template(d: Draw) -> str:
 
 
 def _one_word(d: Draw, change: Callable[[str], str]) -> str:
-    """One word of a passage, of those that `change` changes."""
+    """Return the reply with one word of a passage changed, of those that `change` changes."""
     quotes = [quoted(passage) for passage in d.told]
     places = [(quote, j) for quote in quotes for j, w in enumerate(quote.split()) if change(w) != w]
     if not places:

@@ -1,6 +1,6 @@
 """Makes typical edits of a knowledge folder, each in a copy.
 
-An edit says what it touches; cases about that are expected to change, all others are not.
+An edit says what it touches. Cases about that may change; all others must not.
 """
 
 import shutil
@@ -17,8 +17,8 @@ from bot.errors import InputError
 from bot.resources import parse_yaml
 from evals.measuring.schema import Case
 
-LONG = 6  # letters of a word that carries meaning
-FEW = 5  # words of a sentence that is long enough to be edited
+LONG = 6  # letters of a word from which on it counts as a content word
+FEW = 5  # words that a sentence needs to be edited
 NEW_QUESTION = "Was the desktop app affected?"
 NEW_ANSWER = "No. The desktop app does not use web analytics and was not affected."
 NEW_WORDINGS = (
@@ -43,13 +43,13 @@ NEW_LANGUAGE_WORDING = "musím si kvůli tomu změnit heslo nebo klíč"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
-    """Passages, by the ids from before the edit, and the language that an edit is about."""
+    """What an edit is about: passages, by their ids before the edit, and a language."""
 
     passages: frozenset[str] = frozenset()
     language: str = ""
 
     def meets(self, case: Case) -> bool:
-        """Is the case about what was edited?"""
+        """Return whether the case is about what was edited."""
         named = {*case.related, *(p for group in case.gold for p in group)}
         return case.lang == self.language or bool(named & self.passages)
 
@@ -63,7 +63,7 @@ class Edited:
     renamed: dict[str, str]
 
     def case(self, case: Case) -> Case:
-        """The case with its labels under the new ids."""
+        """Return the case with the new ids of passages in its labels."""
         new = self.renamed
         gold = tuple(tuple(new.get(p, p) for p in group) for group in case.gold)
         related = tuple(new.get(p, p) for p in case.related)
@@ -71,7 +71,10 @@ class Edited:
 
 
 def apply_edit(name: str, before: Knowledge, folder: Path) -> Edited:
-    """Make the edit in a copy at `folder`; InputError where the knowledge has no place for it."""
+    """Make the edit in a copy at `folder` and return it.
+
+    InputError when the knowledge has nothing that the edit could change.
+    """
     shutil.copytree(before.folder, folder)
     touched = EDITS[name](_Draft(folder=folder, before=before))
     after = load(folder)
@@ -95,7 +98,7 @@ def _add_sentence(draft: "_Draft") -> Touched:
 
 
 def _change_opening(draft: "_Draft") -> Touched:
-    """The id of a passage that answers no FAQ comes from its first words."""
+    """Change the first words of a passage outside the FAQ: its id is made from them."""
     for passage in draft.before.post.passages:
         opening = passage.text.split("\n")[0]
         plain = not passage.heading.endswith("?") and not draft.is_fixed(passage)
@@ -106,7 +109,7 @@ def _change_opening(draft: "_Draft") -> Touched:
 
 
 def _rename_heading(draft: "_Draft") -> Touched:
-    """The most telling case: the heading of the FAQ answer that most wordings name."""
+    """Rename the heading of the FAQ answer that most wordings name, which matters most."""
     for passage in draft.passages_by_wordings():
         heading = f"**{passage.heading}**"
         if (
@@ -143,7 +146,7 @@ def _remove_intent(draft: "_Draft") -> Touched:
 
 
 def _add_intent(draft: "_Draft") -> Touched:
-    """A new answer at the end of the post, with ten ways to ask for it."""
+    """Add a new answer at the end of the post, with ten wordings for it."""
     text = draft.post.read_text(encoding="utf-8").rstrip()
     draft.post.write_text(f"{text}\n\n**{NEW_QUESTION}**\n\n{NEW_ANSWER}\n", encoding="utf-8")
     (added,) = set(load(draft.folder).passages) - set(draft.before.passages)
@@ -153,7 +156,7 @@ def _add_intent(draft: "_Draft") -> Touched:
 
 
 def _remove_answer(draft: "_Draft") -> Touched:
-    """The FAQ answer with the most wordings goes, and what refers to it stays."""
+    """Remove the FAQ answer with the most wordings, but not what refers to it."""
     text = draft.post.read_text(encoding="utf-8")
     for passage in draft.passages_by_wordings():
         begin = text.find(f"**{passage.heading}**")
@@ -166,7 +169,7 @@ def _remove_answer(draft: "_Draft") -> Touched:
 
 
 def _add_language(draft: "_Draft") -> Touched:
-    """Reply templates and a wording in a language that has none; the words do not matter here."""
+    """Add English templates and a wording under a new language; the words do not matter here."""
     english = (draft.folder / "replies" / "en.yaml").read_text(encoding="utf-8")
     (draft.folder / "replies" / f"{NEW_LANGUAGE}.yaml").write_text(english, encoding="utf-8")
     with _Questions(draft.folder) as questions:
@@ -184,7 +187,7 @@ def _remove_language(draft: "_Draft") -> Touched:
     return Touched(language=LANGUAGE)
 
 
-# What a support lead does to the files, by the words of the table.
+# What a support lead does to the files, by the name in the table.
 EDITS: dict[str, Callable[["_Draft"], Touched]] = {
     "a word changed inside a passage": _change_word,
     "a sentence added to a passage": _add_sentence,
@@ -212,7 +215,7 @@ class _Draft:
         return self.folder / "incident-post.md"
 
     def occurs_once(self, text: str) -> bool:
-        """Does the file of the post hold the text in one place, without marks inside it?"""
+        """Return whether the file of the post holds the text exactly once, without markup in it."""
         return self.post.read_text(encoding="utf-8").count(text) == 1
 
     def replace(self, old: str, new: str) -> None:
@@ -221,7 +224,7 @@ class _Draft:
         self.post.write_text(text.replace(old, new), encoding="utf-8")
 
     def passages_by_wordings(self) -> list[Passage]:
-        """The passages, those that most wordings name first."""
+        """Return the passages, those that most wordings name first."""
         count = dict.fromkeys(self.before.passages, 0)
         for wording in self.before.wordings:
             if wording.answers:
@@ -229,7 +232,10 @@ class _Draft:
         return sorted(self.before.post.passages, key=lambda passage: -count[passage.id])
 
     def find_sentence(self) -> tuple[Passage, str]:
-        """The last sentence of the passage with most wordings where it can be replaced."""
+        """Return the last sentence that can be replaced, of the passage with most wordings.
+
+        InputError when there is none.
+        """
         for passage in self.passages_by_wordings():
             sentence = passage.sentences[-1]
             if len(sentence.split()) >= FEW and self.occurs_once(sentence):
@@ -237,7 +243,7 @@ class _Draft:
         raise InputError("no passage with a sentence that could be changed")
 
     def is_fixed(self, passage: Passage) -> bool:
-        """Do notes or replies name it? They stop the desk when it has gone."""
+        """Return whether the notes name the passage: without it the desk would not start."""
         notes = self.before.notes
         named = {p for passage, instead in notes.replaced.items() for p in (passage, *instead)}
         named |= {p for c in notes.quote_together for p in (c.passage, c.together)}
@@ -247,7 +253,7 @@ class _Draft:
 
 
 class _Questions:
-    """The files of knowledge/questions, written again when the block ends."""
+    """The files of knowledge/questions as a context manager, which writes them at its end."""
 
     def __init__(self, folder: Path) -> None:
         self.files: dict[Path, list[dict[str, Any]]] = {
@@ -267,7 +273,7 @@ class _Questions:
             yield from entries
 
     def largest(self) -> dict[str, Any]:
-        """The intent with the most wordings."""
+        """Return the intent with the most wordings."""
         intents = [entry for entry in self.entries() if "intent" in entry]
         return max(intents, key=lambda entry: len("\n".join(entry["ask"].values()).splitlines()))
 

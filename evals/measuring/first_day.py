@@ -1,8 +1,8 @@
 """Simulates the first day of an incident: a stream of messages, and people who answer.
 
-The incident is the shipped one, which nothing that reads a new post was fitted to; its questions
-and labelled messages are taken away. They make the stream: twelve questions that many ask, each in
-wordings by several hands, and the rest, each asked once.
+The incident is the shipped one; what reads a post without questions was not fitted to it. Its
+questions and labelled messages are removed from the knowledge. Its labelled messages and cases are
+the stream: twelve questions that many ask, in the words of several authors, and others asked once.
 """
 
 import random
@@ -26,7 +26,7 @@ from evals.measuring.schema import Case
 
 CHECKPOINTS = (0, 25, 50, 100, 200, 400)  # labels after which the desk is measured
 LENGTH = 1000  # messages of the stream
-# Messages after each batch that measure the desk, and the fewest; it learns from them later.
+# Messages after each batch that measure the desk, at most and at least; it learns from them later.
 MEASURED, FEWEST_MEASURED = 300, 100
 COMMON, COMMON_SHARE = 12, 0.7  # questions that many ask, and their share of the stream
 WRONG_LABELS = 0.05  # share of answers by people that are wrong
@@ -35,7 +35,7 @@ Judged = Callable[[Sequence[Case], "TransferredJudge | LabelledJudge"], Sequence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """How the desk does on the next messages of the stream after so many labels."""
+    """The results on the next messages of the stream, after so many labels."""
 
     labels: int
     asked: int  # messages that people answered for them, in their own words too
@@ -43,17 +43,17 @@ class Checkpoint:
 
     @property
     def right(self) -> Rate:
-        """Messages that the desk answered rightly by itself."""
+        """Return the rate of messages that the desk answered rightly by itself."""
         return Rate(hits=self._count(Verdict.CORRECT), of=len(self.graded))
 
     @property
     def wrong(self) -> Rate:
-        """Wrong ones of its answers."""
+        """Return the rate of its answers that are wrong."""
         return Rate(hits=self._count(Verdict.WRONG), of=self._answered)
 
     @property
     def beside(self) -> Rate:
-        """Answers that are on the subject and answer nothing."""
+        """Return the rate of its answers that are related but do not answer the question."""
         return Rate(hits=self._count(Verdict.BESIDE), of=self._answered)
 
     @property
@@ -65,10 +65,11 @@ class Checkpoint:
 
 
 def draw_stream(cases: Sequence[Case], seed: int) -> tuple[list[Case], int]:
-    """A stream of messages in random order, each once, and how many hands wrote the common ones.
+    """Return a stream of messages in random order, and how many authors wrote the common ones.
 
-    Halves of minimal pairs are left out: nobody writes in pairs. Messages that the same passages
-    answer ask one question; the twelve that most ask are the common ones.
+    No message comes twice. Minimal pairs are left out, because nobody writes in pairs. Messages
+    that the same passages answer count as one question; the twelve most frequent are the common
+    ones.
     """
     chance = random.Random(seed)  # noqa: S311 - the stream must be the same each time
     pool = [c for c in cases if not c.pair and c.text and not c.turns and not c.asks_several]
@@ -90,7 +91,7 @@ def _meaning(case: Case) -> tuple[str, ...]:
 
 
 class FirstDay:
-    """Plays a stream: people answer what the desk hands over, and the desk learns after batches."""
+    """A simulation: people answer what the desk hands over, and it learns after each batch."""
 
     def __init__(
         self, *, knowledge: Knowledge, reader: TransferJudge, encoder: Encoder, run: Judged,
@@ -105,7 +106,7 @@ class FirstDay:
         self.labels: list[tuple[str, tuple[int, ...]]] = []
 
     def play(self, stream: Sequence[Case]) -> list[Checkpoint]:
-        """The desk at each checkpoint, as long as there are messages left to measure it on."""
+        """Return the results at each checkpoint for which enough messages are left to measure."""
         found, rest = [], list(stream)
         for labels in CHECKPOINTS:
             judge = self._judge()
@@ -130,7 +131,10 @@ class FirstDay:
         return LabelledJudge(reader=LabelledReader(self.reader, labels), vector=vector)
 
     def _answer(self, graded: Graded) -> None:
-        """A person answers what was handed over for want of an answer, seldom wrongly."""
+        """Record a person's answer to an open question that was handed over.
+
+        The share WRONG_LABELS of the answers is wrong.
+        """
         if graded.answered or not graded.seen.open:
             return
         case, gold = graded.case, {p for group in graded.case.gold for p in group}

@@ -6,7 +6,7 @@
 | refuse | wrong | correct | unrefused |
 | escalate | beside when what is quoted is related, else wrong | missed | correct |
 
-A forbidden text in the reply is wrong in any cell; a missing vital fact is beside at best.
+A forbidden text in the reply makes any verdict wrong; without a vital fact it is at best beside.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ POINTS = {Verdict.CORRECT: 1, Verdict.WRONG: -1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One outcome: `open` when a threshold decided it, so that another one might answer it."""
+    """One outcome; `open` when a threshold decided it, so that another threshold may answer it."""
 
     decision: Decision
     reason: str
@@ -58,34 +58,34 @@ class DeskResult:
     allowed: bool = True  # the outbound check would let the reply leave
     leaks: int = 0  # secrets that the detector finds in the reply
     milliseconds: float = 0.0
-    words: int = 0  # of the passages that are quoted
-    model: str = ""  # what came of asking it; empty: a rule decided, or there is none
+    words: int = 0  # in the quoted passages
+    model: str = ""  # the result of asking a model; empty when none was asked
 
     @property
     def quoted(self) -> tuple[str, ...]:
-        """Ids of all passages in the reply, each once."""
+        """Return the ids of all passages in the reply, each once."""
         return tuple(dict.fromkeys(i for part in self.parts for i in part.quoted))
 
     @property
     def probability(self) -> float:
-        """Of the least certain part: it decides about the message."""
+        """Return the probability of the least certain part, which decides about the message."""
         return min((part.probability for part in self.parts), default=0.0)
 
     @property
     def open(self) -> bool:
-        """Would some threshold answer the whole message?"""
+        """Return whether some threshold would answer the whole message."""
         return all(part.open for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graded:
-    """A case, what was done, and what to think of it."""
+    """A case with what the desk did, the verdict and its cause."""
 
     case: Case
     seen: DeskResult
     verdict: Verdict
     cause: str  # empty when correct
-    if_answered: Verdict  # had the candidates been quoted: risk–coverage needs it
+    if_answered: Verdict  # the verdict if the candidates were quoted, for risk–coverage
 
     @property
     def correct(self) -> bool:
@@ -97,7 +97,7 @@ class Graded:
 
 
 def grade(case: Case, seen: DeskResult) -> Graded:
-    """The verdict of the table above."""
+    """Return the case with its verdict by the table above, and the cause."""
     offered = [i for part in seen.parts for i in part.quoted or part.candidates[:QUOTED]]
     verdict = _verdict(case, seen)
     return Graded(
@@ -110,7 +110,10 @@ def grade(case: Case, seen: DeskResult) -> Graded:
 
 
 def occurs(pattern: str, text: str) -> bool:
-    """`re:` begins a pattern, `a|b` means either; case and white space do not matter."""
+    """Return whether `pattern` occurs in `text`; case and white space do not matter.
+
+    A pattern that begins with `re:` is a regular expression; else `a|b` means either text.
+    """
     if pattern.startswith("re:"):
         return bool(re2.search("(?i)" + pattern.removeprefix("re:"), text))
     flat = " ".join(text.lower().split())
@@ -118,7 +121,7 @@ def occurs(pattern: str, text: str) -> bool:
 
 
 def rank(case: Case, seen: DeskResult) -> int | None:
-    """How many candidates of each part it takes until every needed group is met; None: never."""
+    """Return how many candidates of each part cover every gold group; None when all do not."""
     longest = max((len(part.candidates) for part in seen.parts), default=0)
     for size in range(1, longest + 1):
         offered = {i for part in seen.parts for i in part.candidates[:size]}
@@ -140,7 +143,7 @@ def _verdict(case: Case, seen: DeskResult) -> Verdict:
 
 
 def _of_quotes(case: Case, quoted: Sequence[str]) -> Verdict:
-    """Of a message that is answered with these passages."""
+    """Return the verdict of answering the case with these passages."""
     told = set(quoted)
     if case.kind is MessageKind.REFUSE:
         return Verdict.WRONG
@@ -155,7 +158,7 @@ def _forbidden(case: Case, seen: DeskResult) -> bool:
 
 
 def _cause(case: Case, seen: DeskResult) -> str:
-    """What a maintainer would look at; error lists are sorted by it."""
+    """Return the cause of a wrong verdict in words; lists of errors are sorted by it."""
     if _forbidden(case, seen):
         return "forbidden text in the reply"
     if seen.decision == "answer":
@@ -190,7 +193,7 @@ def _closing_reason(seen: DeskResult) -> str:
 
 
 def _where(case: Case, seen: DeskResult) -> str:
-    """Did retrieval find what answers?"""
+    """Return in words at which place among the candidates the right passage is."""
     if not case.gold:
         return "nothing to find"
     place = rank(case, seen)

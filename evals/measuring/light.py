@@ -1,7 +1,7 @@
 """Builds a desk for a changed copy of the knowledge, learned by the light fit without an index.
 
-All vectors come from one file beside the index, those of the cases too, so that the same desk is
-made and measured again in seconds.
+All vectors, those of the cases too, are cached in one file beside the index, so that a second run
+builds and measures the same desk in seconds.
 """
 
 import time
@@ -29,7 +29,7 @@ ENGLISH = "en"
 
 
 class QueryCache(CachedEncoder):
-    """Keeps the vectors of questions too; a served desk does not, because nobody asks twice."""
+    """An encoder that also caches question vectors; in service questions hardly ever repeat."""
 
     @override
     def vector(self, text: str) -> Vector:
@@ -37,7 +37,7 @@ class QueryCache(CachedEncoder):
 
     @override
     def save(self) -> None:
-        """Keep all that was ever made: each command asks for other texts."""
+        """Save all vectors, also unused ones, because each command needs other texts."""
         self.used = {**self._kept, **self.used}
         super().save()
 
@@ -47,13 +47,13 @@ class QueryCache(CachedEncoder):
 
 
 def query_cache(app: App) -> QueryCache:
-    """The app's encoder behind the file of the evaluations; what is indexed is not made again."""
+    """Return the app's encoder with the vector file of the evaluations as a second cache."""
     return QueryCache(app.encoder, app.settings.home / VECTORS, app.say)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LightDesk:
-    """A measured desk, what it learned and how many seconds that took."""
+    """A desk to measure, what it learned and how many seconds the learning took."""
 
     desk: EvaluatedDesk
     learned: Learned
@@ -63,7 +63,10 @@ class LightDesk:
 def light_desk(
     knowledge: Knowledge, encoder: QueryCache, *, threshold: float | None = None
 ) -> LightDesk:
-    """Learn `knowledge`; InputError where it holds too little. `threshold` replaces the chosen."""
+    """Return a desk that learned `knowledge`; InputError when it holds too little.
+
+    `threshold` replaces the threshold that the fit chose.
+    """
     if not can_learn(knowledge):
         raise InputError(f"{knowledge.folder}: there are too few wordings to learn from")
     began = time.perf_counter()
@@ -88,10 +91,10 @@ def _responder(knowledge: Knowledge, encoder: QueryCache, judge: FittedJudge) ->
 
 
 def measure_cases(cases: Sequence[Case], desk: EvaluatedDesk) -> list[Graded]:
-    """Each case through the desk, graded."""
+    """Return the grades of the cases, each run through the desk."""
     seen = run_cases(cases, desk, lambda: desk, jobs=1, say=_quiet)
     return [grade(case, done) for case, done in zip(cases, seen, strict=True)]
 
 
 def _quiet(_done: int) -> None:
-    """No counter: a desk is measured in seconds."""
+    """Show no progress, because the desk is measured in seconds."""

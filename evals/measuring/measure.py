@@ -33,7 +33,7 @@ from evals.measuring.schema import Case
 
 CHUNK = 25
 SCRIPTED = "scripted: no quality"
-# Hand-overs that another threshold would have answered; the other reasons are rules.
+# Reasons of escalations that another threshold might have answered; the others come from rules.
 OPEN = frozenset(
     {
         EscalationReason.UNSURE,
@@ -46,7 +46,7 @@ Say = Callable[[int], None]
 
 
 class Responds(Protocol):
-    """What is measured: the desk's responder, or a scripted one."""
+    """Responds to a message: the desk's responder, or a scripted one of a test."""
 
     def respond(self, message: Message) -> Response: ...
 
@@ -69,13 +69,13 @@ class EvaluatedDesk:
 
     @cached_property
     def published(self) -> str:
-        """The post as it was published, read anew: what a quote must stand in."""
+        """The published post, read from its file; every quote must occur in it."""
         path = self.knowledge.folder / "incident-post.md"
         return clean(path.read_text(encoding="utf-8"), self.knowledge.notes.links)
 
 
 def desk_of_settings() -> EvaluatedDesk:
-    """The desk as it is set up here."""
+    """Return the desk of the current settings, with the name, budget and price of its model."""
     settings = read_settings()
     app = App(settings)
     return EvaluatedDesk(
@@ -90,7 +90,7 @@ def desk_of_settings() -> EvaluatedDesk:
 
 
 def _model(settings: Settings) -> str:
-    """The model's name; figures of a server on this machine are no figures of a model."""
+    """Return the model's name; a server on this machine is marked as scripted, not a model."""
     near = urlsplit(settings.openai_base_url).hostname in ("127.0.0.1", "localhost")
     return f"{settings.model}, {SCRIPTED}" if settings.model and near else settings.model
 
@@ -103,7 +103,10 @@ def run_cases(
     jobs: int,
     say: Say,
 ) -> list[DeskResult]:
-    """What is done with each case; other processes make their own desk."""
+    """Return what the desk does with each case, in order.
+
+    With several `jobs`, each child process makes its own desk by `make`.
+    """
     chunks = [cases[i : i + CHUNK] for i in range(0, len(cases), CHUNK)]
     if jobs <= 1:
         return _collect(([run_case(desk, case) for case in chunk] for chunk in chunks), say)
@@ -114,7 +117,7 @@ def run_cases(
 
 
 def run_case(desk: EvaluatedDesk, case: Case) -> DeskResult:
-    """One message through the desk, timed as a user would wait for it."""
+    """Return what the desk does with one case, and how many milliseconds the response took."""
     began = time.perf_counter()
     response = desk.responder.respond(_message(case))
     taken = (time.perf_counter() - began) * 1000
@@ -177,14 +180,14 @@ def _part(outcome: Outcome) -> Part:
 
 
 def _words_quoted(response: Response) -> int:
-    """Words of all passages in the reply, each passage counted once."""
+    """Return the number of words in all quoted passages, each passage counted once."""
     answers = [o for o in response.outcomes if isinstance(o, Answer)]
     quoted = {p.id: p.text for answer in answers for p in answer.passages}
     return sum(len(text.split()) for text in quoted.values())
 
 
 def _published(desk: EvaluatedDesk, outcome: Outcome) -> bool:
-    """Every line of every quote stands in the post, under an id that the knowledge knows."""
+    """Return whether every quoted line occurs in the post, under a known passage id."""
     if not isinstance(outcome, Answer):
         return True
     return bool(outcome.passages) and all(

@@ -12,7 +12,7 @@ from evals.measuring.stats import area, lower_bound, quantile, risk_coverage, up
 ENGLISH = "en"
 BAD = frozenset({Verdict.WRONG})
 IN_THREE = 3
-# Rates among answers: a desk that answers nothing has no wrong ones, and no bound below 1.
+# Rates among answers. For a desk that answers nothing they are reported as 0, with upper bound 1.
 OF_ANSWERS = frozenset({"wrong", "beside", "wrong_families", "wrong_other", "quotes_right"})
 THRESHOLDS = (*(i / 20 for i in range(1, 20)), 0.97, 0.99)
 
@@ -21,7 +21,7 @@ Test = Callable[[Graded], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """`hits` of `of`; nothing is claimed of nothing."""
+    """A rate of `hits` among `of` cases; without cases `value` is None."""
 
     hits: int
     of: int
@@ -78,10 +78,10 @@ MEANINGS = {
 
 
 def figures(graded: Sequence[Graded]) -> dict[str, Rate | float]:
-    """Every figure of MEANINGS, in its order.
+    """Return every figure of MEANINGS, in its order.
 
-    A message whose questions are labelled one by one counts by its questions, and where something
-    must never happen; one decision on all of it is not what its label speaks of.
+    A message with several labelled questions counts only in the figures of single questions and in
+    those of what must never happen, because its label names no decision for the whole message.
     """
     whole, graded = graded, [g for g in graded if not g.case.asks_several]
     answered = [g for g in graded if g.answered]
@@ -108,7 +108,10 @@ def figures(graded: Sequence[Graded]) -> dict[str, Rate | float]:
 
 
 def flat(found: Figures) -> dict[str, float]:
-    """Name -> number, each rate with `_upper95` and `_lower95`; a rate of nothing is absent."""
+    """Return numbers by name, each rate with `_upper95` and `_lower95`.
+
+    A rate without cases is left out, unless it is one of OF_ANSWERS.
+    """
     told: dict[str, float] = {}
     for name, figure in found.items():
         if not isinstance(figure, Rate):
@@ -121,7 +124,7 @@ def flat(found: Figures) -> dict[str, float]:
 
 
 def grouped(graded: Iterable[Graded], key: Callable[[Graded], str]) -> dict[str, list[Graded]]:
-    """By `key`, names sorted."""
+    """Return the graded cases in groups by `key`, in the order of the group names."""
     groups: dict[str, list[Graded]] = defaultdict(list)
     for g in graded:
         groups[key(g)].append(g)
@@ -129,7 +132,7 @@ def grouped(graded: Iterable[Graded], key: Callable[[Graded], str]) -> dict[str,
 
 
 def confusion(graded: Sequence[Graded]) -> dict[str, dict[str, int]]:
-    """expected -> got -> how many."""
+    """Return the counts by expected decision and then by actual decision."""
     sides = ("answer", "refuse", "escalate")
     table = {expected: dict.fromkeys((*sides, "silent"), 0) for expected in sides}
     for g in graded:
@@ -138,13 +141,13 @@ def confusion(graded: Sequence[Graded]) -> dict[str, dict[str, int]]:
 
 
 def curve(graded: Sequence[Graded]) -> list[tuple[float, float]]:
-    """Risk–coverage of what a threshold decides; rules keep the rest at any threshold."""
+    """Return the risk–coverage points of cases that a threshold decides; rules keep the others."""
     scored = [(g.seen.probability, g.if_answered in BAD) for g in graded if g.seen.open]
     return risk_coverage(scored, len(graded))
 
 
 def sweep(graded: Sequence[Graded]) -> list[dict[str, float]]:
-    """What each threshold would answer, rightly and wrongly."""
+    """Return a row for each threshold: what it would answer, rightly and wrongly."""
     rows = []
     asked = sum(_askable(g) for g in graded)
     for threshold in THRESHOLDS:
@@ -165,7 +168,7 @@ def sweep(graded: Sequence[Graded]) -> list[dict[str, float]]:
 
 
 def reliability(graded: Sequence[Graded], bins: int = 10) -> list[tuple[float, float, int]]:
-    """(mean probability, share right, how many) for each filled bin of probability."""
+    """Return (mean probability, share right, count) for each bin of probability with cases."""
     held: dict[int, list[Graded]] = defaultdict(list)
     for g in graded:
         if g.seen.open:
@@ -181,7 +184,7 @@ def reliability(graded: Sequence[Graded], bins: int = 10) -> list[tuple[float, f
 
 
 def latency(graded: Sequence[Graded]) -> dict[str, float]:
-    """Milliseconds of a decision, nearest rank."""
+    """Return percentiles 50, 95 and 99 of the milliseconds of a decision, by nearest rank."""
     taken = [g.seen.milliseconds for g in graded]
     return {f"ms_p{share}": round(quantile(taken, share / 100), 3) for share in (50, 95, 99)}
 
@@ -218,7 +221,7 @@ def _conduct(graded: Sequence[Graded]) -> dict[str, Rate]:
 
 
 def _parts(graded: Sequence[Graded]) -> dict[str, Rate]:
-    """Each labelled question by itself, and each quote by the questions of its mail."""
+    """Return the rates of single labelled questions, and of quotes beside all of a mail's."""
     several = [(set(g.seen.quoted), g.case.questions) for g in graded if g.case.asks_several]
     gold = [(quoted, set(q.gold)) for quoted, asked in several for q in asked if q.gold]
     beside = [quoted - {p for q in asked for p in q.gold} for quoted, asked in several]
@@ -231,7 +234,7 @@ def _parts(graded: Sequence[Graded]) -> dict[str, Rate]:
 
 
 def _quotes(answered: Sequence[Graded]) -> dict[str, Rate | float]:
-    """How much an answer gives to read, and how much of it is the answer."""
+    """Return the median words of an answer, and the rate of its passages that answer."""
     asked = [g for g in answered if _askable(g)]
     gold = [({p for group in g.case.gold for p in group}, g.seen.quoted) for g in asked]
     return {
@@ -262,7 +265,7 @@ def _selective(graded: Sequence[Graded]) -> dict[str, float]:
 
 
 def _families(answered: Sequence[Graded]) -> Rate:
-    """A family is wrong if any of its answers is: paraphrases are not independent."""
+    """Return the rate of families with a wrong answer, because paraphrases are not independent."""
     families = grouped(answered, lambda g: g.case.family)
     wrong = sum(any(g.verdict is Verdict.WRONG for g in f) for f in families.values())
     return Rate(hits=wrong, of=len(families))

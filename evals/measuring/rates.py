@@ -1,4 +1,4 @@
-"""Defines a rate with its floor or ceiling, exact bounds, and what missed it."""
+"""Defines a rate with its floor or ceiling, its exact bounds, and the texts that missed it."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from evals.measuring.stats import lower_bound, upper_bound
 
 @dataclass(kw_only=True)
 class Rate:
-    """Hits of a kind, the floor or ceiling they must keep, and what missed."""
+    """A rate that must keep a floor or a ceiling, with the texts that speak against it."""
 
     name: str
     floor: float | None = None
@@ -24,7 +24,7 @@ class Rate:
 
     @property
     def holds(self) -> bool:
-        """The rate itself keeps its floor or ceiling; an empty set proves nothing."""
+        """Return whether the rate keeps its floor or ceiling; False when nothing was counted."""
         if not self.of:
             return False
         share = self.hits / self.of

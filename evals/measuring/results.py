@@ -23,12 +23,15 @@ from evals.measuring.metrics import (
 from evals.measuring.stats import SEED
 
 PACKAGES = ("chromadb", "numpy", "onnxruntime", "tokenizers")
-GAP = 0.05  # a larger gap between what the fit saw and did not is worth a warning
+GAP = 0.05  # a larger gap between fit and test cases is worth a warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Head against base on the same cases, test split."""
+    """The paired comparison of head with base on the same cases of the test split.
+
+    `p` is the exact McNemar p-value, `low` and `high` the 95 % interval of the mean change.
+    """
 
     base: str
     shared: int
@@ -42,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Everything that the reports tell."""
+    """A measured run with everything that the reports show."""
 
     graded: tuple[Graded, ...]
     checked: tuple[Checked, ...]
@@ -50,11 +53,11 @@ class Run:
     stamp: dict[str, str]
     seconds: float
     comparison: Comparison | None = None
-    kept: Mapping[str, Rate] = field(default_factory=dict)  # by perturbation; see there
+    kept: Mapping[str, Rate] = field(default_factory=dict)  # by name of the perturbation
 
     @property
     def held(self) -> list[Graded]:
-        """The test split; all there is when none of it was run."""
+        """Return the cases of the test split, or all cases when none of it was run."""
         return [g for g in self.graded if g.case.split == "test"] or list(self.graded)
 
     @property
@@ -63,17 +66,17 @@ class Run:
 
     @property
     def code(self) -> int:
-        """One verdict decides text and exit code."""
+        """Return the exit code: 0 when no gate fails, else 1."""
         return 0 if self.holds else 1
 
     @property
     def scripted(self) -> bool:
-        """Did a test's server say what a model would?"""
+        """Return whether a scripted server took the place of a model."""
         return SCRIPTED in self.stamp["backend"]
 
     @property
     def verdict(self) -> str:
-        """The first line of every report."""
+        """Return the first line of every report."""
         failed = sum(c.fails for c in self.checked)
         if not self.checked:
             return "no gate applied: the test split was not run as a whole"
@@ -81,14 +84,14 @@ class Run:
 
     @property
     def gap(self) -> float | None:
-        """How much better the desk is on what it was fitted on."""
+        """Return by how much `right_en` is higher on fit cases than on test cases, if both ran."""
         rates = [_right(self.graded, split) for split in ("fit", "test")]
         return rates[0] - rates[1] if rates[0] is not None and rates[1] is not None else None
 
 
 def stamp_of(desk: EvaluatedDesk, cases: Path, gates: Path) -> dict[str, str]:
-    """What the figures rest on."""
-    root = Path(__file__).parents[2]  # of prompts, rules and limits as well as of code
+    """Return what the figures depend on: threshold, versions, and hashes of cases and code."""
+    root = Path(__file__).parents[2]  # for prompts, rules and limits as well as code
     decision = "fitted" if desk.fitted else "strict rules (no fit for these questions)"
     return {
         "backend": desk.model or "offline",
@@ -105,7 +108,7 @@ def stamp_of(desk: EvaluatedDesk, cases: Path, gates: Path) -> dict[str, str]:
 
 
 def digest(paths: Sequence[Path]) -> str:
-    """Of the files' content, short."""
+    """Return the first 12 hexadecimal digits of the SHA-256 of the files' content."""
     found = hashlib.sha256()
     for path in paths:
         found.update(path.read_bytes() if path.exists() else b"")
@@ -113,7 +116,7 @@ def digest(paths: Sequence[Path]) -> str:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """results.json; no text of a message is in it."""
+    """Return the content of results.json, which holds no text of a message."""
     splits = grouped(run.graded, lambda g: g.case.split)
     gated = [g for g in run.graded if g.case.split != "confirm"]
     return {
@@ -140,7 +143,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def write_json(run: Run, path: Path) -> None:
-    """Stable order, one value a line."""
+    """Write results.json in a stable order, one value a line."""
     path.write_text(json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -181,7 +184,7 @@ def _figure(figure: Rate | float) -> dict[str, Any] | float:
 
 
 def by(graded: Sequence[Graded], field: str) -> dict[str, list[Graded]]:
-    """Groups by a field of the case."""
+    """Return the graded cases in groups by a field of the case."""
     return grouped(graded, lambda g: str(getattr(g.case, field)))
 
 

@@ -42,13 +42,13 @@ class Case(BaseModel):
     family: str = Name
     slice: str = Name
     author: str = Name
-    # `test` is gated; `confirm` is measured beside it and gated nowhere, so that a claim can rest
-    # on authors by whom no change was ever stopped; `guard` must never go wrong and is counted in
+    # Gates apply to `test`. `confirm` is measured beside it without gates, so that a claim can rest
+    # on authors whose cases never stopped a change. `guard` must never go wrong and is counted in
     # no rate.
     split: Literal["fit", "test", "confirm", "guard"]
     lang: str = "en"
     channel: Channel = Channel.EMAIL
-    text: str = ""  # of the last turn, of the mail's visible part, when those are given instead
+    text: str = ""  # filled from the last turn, or from the visible text of the mail in `file`
     turns: tuple[Said, ...] = ()
     file: str = ""
     kind: MessageKind
@@ -64,7 +64,7 @@ class Case(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_source(cls, given: Any) -> Any:
-        """`text` is filled from `turns`; a file is read later, because it needs the folder."""
+        """Check that there is one source, and fill `text` from `turns`; a file is read later."""
         if not isinstance(given, dict):
             return given
         sources = [key for key in ("text", "turns", "file") if given.get(key)]
@@ -98,12 +98,12 @@ class Case(BaseModel):
 
     @property
     def asks_several(self) -> bool:
-        """Are its questions labelled one by one? One decision on the whole is not right then."""
+        """Return whether its questions are labelled one by one; then no one decision is right."""
         return len(self.questions) > 1
 
     @property
     def expected(self) -> Literal["answer", "refuse", "escalate"]:
-        """The decision that is right for its kind."""
+        """Return the right decision for its kind."""
         if self.kind in ANSWERED:
             return "answer"
         return "refuse" if self.kind is MessageKind.REFUSE else "escalate"
@@ -111,24 +111,24 @@ class Case(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A case and where it stands."""
+    """A case with its file and its place in the file, from 0."""
 
     case: Case
     path: Path
     index: int
 
     def fault(self, what: str) -> CasesError:
-        """An error that points at this case."""
+        """Return an error that names the file and line of this case."""
         return _fault(self.path, self.index, what)
 
 
 def load_cases(folder: Path = CASES) -> list[Case]:
-    """All cases below `folder`, in file order; CasesError says what is wrong where."""
+    """Return all cases in `folder`, in file order; CasesError names file, line and fault."""
     return [placed.case for placed in read_cases(folder)]
 
 
 def read_cases(folder: Path = CASES) -> list[Placed]:
-    """`load_cases`, each with its place for later errors."""
+    """Return all cases as `load_cases`, each with its place for later errors."""
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise CasesError(f"{folder}: no case file there; a run without cases proves nothing")
@@ -138,7 +138,7 @@ def read_cases(folder: Path = CASES) -> list[Placed]:
 
 
 def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
-    """CasesError for a gold or related passage that the knowledge does not have."""
+    """Raise CasesError for a gold or related passage that the knowledge does not have."""
     for p in placed:
         named = [*(i for group in p.case.gold for i in group), *p.case.related]
         named += [i for question in p.case.questions for i in question.gold]
@@ -150,9 +150,9 @@ def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
 
 
 def accept_superseding(case: Case, superseded: Mapping[str, str]) -> Case:
-    """The case, answered also by a later passage that is quoted in place of one of its gold.
+    """Return the case with later passages, which are quoted in place of gold ones, as gold too.
 
-    `superseded` names the later passage by the id of the earlier one.
+    `superseded` maps the id of the earlier passage to that of the later one.
     """
 
     def widened(group: tuple[str, ...]) -> tuple[str, ...]:
@@ -193,7 +193,7 @@ def _case(path: Path, index: int, row: object) -> Case:
 
 
 def _with_mail(case: Case, path: Path, index: int) -> Case:
-    """The case with what the person wrote in its mail, read as the intake reads it."""
+    """Return the case with the text that the person wrote in its mail, read as by the intake."""
     from bot.channels.mail.intake import question_text
     from bot.channels.mail.parse import parse
 
@@ -224,7 +224,7 @@ def _fault(path: Path, index: int, what: str) -> CasesError:
 
 
 def _line(path: Path, index: int) -> int:
-    """Composing nodes is slow, so the line is looked up only when an error needs it."""
+    """Return the line of a case in its file; only for errors, because composing YAML is slow."""
     root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == "cases":

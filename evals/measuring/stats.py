@@ -1,7 +1,7 @@
 """Computes exact bounds, paired tests and risk-coverage curves.
 
-Clopper–Pearson treats cases as independent, which paraphrases are not: callers print a bound over
-families beside it.
+Clopper–Pearson bounds treat cases as independent, which paraphrases are not; so callers also print
+a bound over families.
 """
 
 import math
@@ -16,18 +16,18 @@ HALVINGS = 60
 
 
 def binomial_cdf(hits: int, of: int, chance: float) -> float:
-    """P(X <= hits) for X ~ Binomial(of, chance)."""
+    """Return P(X <= hits) for X ~ Binomial(of, chance)."""
     if hits >= of or chance <= 0:
         return 1.0
     if chance >= 1:
         return 0.0
-    if hits > of * chance:  # the shorter tail has no rounding to lose
+    if hits > of * chance:  # the shorter tail is summed, which loses no digits
         return 1.0 - _lower_tail(of - hits - 1, of, 1 - chance)
     return _lower_tail(hits, of, chance)
 
 
 def upper_bound(hits: int, of: int, level: float = LEVEL) -> float:
-    """One-sided exact upper bound of a rate; nothing seen means nothing known: 1."""
+    """Return the one-sided exact upper bound of a rate; 1 when nothing was seen."""
     return 1.0 if hits >= of else _upper(int(hits), int(of), level)
 
 
@@ -44,12 +44,15 @@ def _upper(hits: int, of: int, level: float) -> float:
 
 
 def lower_bound(hits: int, of: int, level: float = LEVEL) -> float:
-    """One-sided exact lower bound of a rate; 0 when nothing was seen."""
+    """Return the one-sided exact lower bound of a rate; 0 when nothing was seen."""
     return 0.0 if not of else 1.0 - upper_bound(of - hits, of, level)
 
 
 def mcnemar(fixed: int, broken: int) -> float:
-    """Exact two-sided p-value that fixed and broken cases are equally likely."""
+    """Return the exact two-sided p-value of the hypothesis that both are equally likely.
+
+    `fixed` and `broken` count the cases that became right and wrong.
+    """
     of = fixed + broken
     if not of:
         return 1.0
@@ -60,7 +63,7 @@ def mcnemar(fixed: int, broken: int) -> float:
 def bootstrap_difference(
     families: Mapping[str, Sequence[int]], *, draws: int = DRAWS, seed: int = SEED
 ) -> tuple[float, float]:
-    """95 % interval of the mean change of a case (-1, 0, +1), drawn over whole families."""
+    """Return the 95 % bootstrap interval of a case's mean change (-1, 0, +1), by whole families."""
     if not families:
         return 0.0, 0.0
     sums = [(sum(changes), len(changes)) for _, changes in sorted(families.items())]
@@ -74,16 +77,16 @@ def bootstrap_difference(
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Nearest rank; 0 of nothing."""
+    """Return the quantile by nearest rank; 0 for no values."""
     if not values:
         return 0.0
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def risk_coverage(scored: Sequence[tuple[float, bool]], of: int) -> list[tuple[float, float]]:
-    """(coverage, share of errors so far), most certain first; ties enter together.
+    """Return points (coverage, share of errors so far), most certain first; ties count together.
 
-    `scored` holds (probability, is an error); `of` all cases, those never answered among them.
+    `scored` holds (probability, is an error). `of` counts all cases, also those never answered.
     """
     points: list[tuple[float, float]] = []
     errors = 0
@@ -96,7 +99,10 @@ def risk_coverage(scored: Sequence[tuple[float, bool]], of: int) -> list[tuple[f
 
 
 def area(points: Sequence[tuple[float, float]], *, generalised: bool = False) -> float:
-    """AURC: mean risk over coverage; generalised (AUGRC): errors of all asked, not of answered."""
+    """Return the AURC, the area under risk over coverage.
+
+    `generalised` gives the AUGRC, with errors counted among all asked instead of among answered.
+    """
     total = before = 0.0
     for coverage, risk in points:
         total += (coverage - before) * (risk * coverage if generalised else risk)
@@ -105,7 +111,7 @@ def area(points: Sequence[tuple[float, float]], *, generalised: bool = False) ->
 
 
 def _lower_tail(hits: int, of: int, chance: float) -> float:
-    """Terms from `hits` down, each from the one above it."""
+    """Return P(X <= hits), summed from `hits` down, each term computed from the one before."""
     if hits < 0:
         return 0.0
     log_term = (

@@ -1,4 +1,4 @@
-"""Tabulates the figures of each held-out author beside each other, in Markdown."""
+"""Tabulates the figures of the held-out authors side by side, in Markdown."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ FIGURES = (
 
 
 def table(run: Run) -> Iterator[str]:
-    """A column for each author and each split of HELD_OUT; nothing where one author was run."""
+    """Yield a table with a column for each author and each split; nothing for a single author."""
     held = [g for g in run.graded if g.case.split in HELD_OUT]
     authors = grouped(held, lambda g: g.case.author)
     if len(authors) < 2:
@@ -31,6 +31,6 @@ def table(run: Run) -> Iterator[str]:
 
 
 def _cell(figure: Rate | float) -> str:
-    """`74.5 % (339/455; 70.9–77.9 %)`: the rate, its counts and its two bounds."""
+    """Return a rate with its counts and its two bounds, as in `74.5 % (339/455; 70.9–77.9 %)`."""
     ends = bounds(figure)
     return f"{shown(figure)[:-1]}; {ends})" if ends else shown(figure)

@@ -30,7 +30,7 @@ AGO = "23 minutes ago"
 
 
 def render_mrkdwn(text: str) -> str:
-    """HTML of a text in Slack's markup: bold, code, mentions and dates."""
+    """Return the HTML of a text in Slack's markup: bold, code, mentions and dates."""
     text = html.escape(html.unescape(text), quote=False)
     text = DATE.sub(_date, text)
     text = re.sub(r"&lt;@([A-Z0-9]+)&gt;", r"<a>@\1</a>", text)
@@ -39,7 +39,7 @@ def render_mrkdwn(text: str) -> str:
 
 
 def render_block(block: dict[str, Any]) -> str:
-    """HTML of one block; KeyError for a block that the desk does not use."""
+    """Return the HTML of one block; KeyError for a block that the desk does not use."""
     kind = block["type"]
     if kind == "header":
         return f"<h3>{html.escape(block['text']['text'])}</h3>"
@@ -57,14 +57,14 @@ def render_block(block: dict[str, Any]) -> str:
 
 
 def render_confirmations(block: dict[str, Any]) -> str:
-    """HTML that says what each button of a block asks before it acts; empty where none asks."""
+    """Return HTML with the question that each button of a block asks first; empty for none."""
     return "".join(_confirmation(each) for each in block.get("elements", ()) if "confirm" in each)
 
 
 def render_article(
     name: str, blocks: list[dict[str, Any]], view: dict[str, Any] | None = None
 ) -> str:
-    """HTML of one message, or of one window when `view` is given, under its name."""
+    """Return the HTML of one message, or of one window when `view` is given, under its name."""
     inner = "\n".join(render_block(each) + render_confirmations(each) for each in blocks)
     head = f"<h3>{html.escape(view['title']['text'])}</h3><hr>" if view and "title" in view else ""
     foot = (
@@ -77,7 +77,7 @@ def render_article(
 
 
 def _section(block: dict[str, Any]) -> str:
-    """HTML of a text with what stands beside it: another element, or more texts in columns."""
+    """Return the HTML of a text with its accessory, or of several texts in columns."""
     if "fields" in block:
         texts = (render_mrkdwn(each["text"]) for each in block["fields"])
         return f"<div class=fields>{''.join(f'<div class=section>{t}</div>' for t in texts)}</div>"
@@ -98,7 +98,7 @@ def _confirmation(button: dict[str, Any]) -> str:
 
 
 def _menu(element: dict[str, Any]) -> str:
-    """HTML of a menu with what can be chosen in it, as it looks when it is open."""
+    """Return the HTML of an open menu with the first of its options."""
     chosen = [html.escape(o["text"]["text"]) for o in element.get("options", ())]
     says = element.get("placeholder", {}).get("text", "Choose a person")
     head = "⋯" if element["type"] == "overflow" else f"{html.escape(says)} ▾"

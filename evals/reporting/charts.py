@@ -1,4 +1,4 @@
-"""Draws curves as SVG that needs nothing from outside."""
+"""Draws curves as SVG that loads nothing from elsewhere."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from evals.measuring.metrics import curve, reliability
 WIDE, HIGH = 520, 330
 LEFT, RIGHT, TOP, BOTTOM = 66, 26, 16, 44
 Points = Sequence[tuple[float, float]]
-# The style of a picture that stands in no page.
+# The style of a picture that is shown outside of a page.
 ALONE = (
     "svg{background:#fff;font:12px system-ui,sans-serif}text{fill:#555d6d}.axis{stroke:#e1e4ea}"
     "polyline{fill:none;stroke-width:2}polyline.curve{stroke:#2b7a5b}polyline.second{stroke:#c0392b}"
@@ -17,7 +17,10 @@ ALONE = (
 
 
 def risk_coverage(graded: Sequence[Graded]) -> str:
-    """Wrong among answered, and among asked, over the share answered; where the desk stands now."""
+    """Return a plot of the share wrong, among answered and among asked, over the share answered.
+
+    A mark shows the current threshold.
+    """
     points = curve(graded)
     asked = [(c, risk * c) for c, risk in points]
     told = [g for g in graded if g.answered]
@@ -43,7 +46,10 @@ def risk_coverage(graded: Sequence[Graded]) -> str:
 
 
 def reliability_diagram(graded: Sequence[Graded], threshold: float) -> str:
-    """Share right over the stated probability; the area of a point is how many cases it holds."""
+    """Return a plot of the share right over the stated probability.
+
+    The area of a point grows with its number of cases.
+    """
     found = reliability(graded)
     most = max((n for _, _, n in found), default=1)
     points = [
@@ -68,9 +74,9 @@ def reliability_diagram(graded: Sequence[Graded], threshold: float) -> str:
 
 
 def draw_learning(points: Sequence[tuple[int, float, float]]) -> str:
-    """A picture of its own: what is answered rightly, and wrong of the answers, by labels.
+    """Return a stand-alone SVG file of what is answered rightly, and wrong of the answers.
 
-    A point is a number of labels and both shares; the points stand at equal distances.
+    A point is a number of labels with both shares; the points are drawn at equal distances.
     """
     top = _top([value for _, *values in points for value in values])
     last = max(1, len(points) - 1)
@@ -102,7 +108,7 @@ def draw_learning(points: Sequence[tuple[int, float, float]]) -> str:
 
 
 def _across(top: float) -> str:
-    """Lines across the picture with their shares."""
+    """Return the horizontal lines of a plot, labelled with their shares."""
     return "".join(
         f'<line class="axis" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y}" y2="{y}"/>'
         f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{share:.3g} %</text>'
@@ -146,7 +152,7 @@ def _line(points: Points, top: float, name: str) -> str:
 
 
 def _top(values: Sequence[float]) -> float:
-    """A round number above all values."""
+    """Return a round number at or above all values, at most 1, as the top of the plot."""
     most = max(values, default=0.0)
     return next((t for t in (0.02, 0.04, 0.08, 0.12, 0.2, 0.4, 0.6, 0.8) if most <= t), 1.0)
 

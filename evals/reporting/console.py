@@ -9,7 +9,7 @@ from evals.measuring.results import GAP, Run
 
 
 def table(run: Run) -> str:
-    """Gates, figures and slices of the test split."""
+    """Return the report as text: gates, figures and slices of the test split, and more."""
     parts = [
         f"{run.verdict} · {len(run.graded)} cases in {run.seconds:.1f} s · {_stamp(run)}",
         *_gates(run.checked),
@@ -27,7 +27,7 @@ def table(run: Run) -> str:
 
 
 def shown(figure: Rate | float) -> str:
-    """A rate with what it rests on; a bare number otherwise."""
+    """Return a figure as text; a rate with its counts."""
     if not isinstance(figure, Rate):
         return f"{figure:g}" if float(figure).is_integer() else f"{figure:.4f}"
     if figure.value is None:
@@ -36,7 +36,7 @@ def shown(figure: Rate | float) -> str:
 
 
 def bounds(figure: Rate | float) -> str:
-    """The two one-sided 95 % bounds."""
+    """Return the two one-sided 95 % bounds of a rate as text; empty for any other figure."""
     if not isinstance(figure, Rate) or figure.value is None:
         return ""
     return f"{100 * figure.lower:.1f}–{100 * figure.upper:.1f} %"
@@ -55,7 +55,7 @@ def _gates(checked: Sequence[Checked]) -> list[str]:
 
 
 def _confirmed(run: Run) -> list[str]:
-    """The split that no gate reads, where it was measured beside the gated one."""
+    """Return the figures of the split `confirm`, which no gate reads, where it was measured."""
     beside = [g for g in run.graded if g.case.split == "confirm"]
     if not beside or beside == run.held:
         return []
@@ -81,7 +81,7 @@ def _slices(run: Run) -> list[str]:
 
 
 def _kept(run: Run) -> list[str]:
-    """How many cases keep their outcome when the same is written another way."""
+    """Return how many cases keep their outcome under each perturbation."""
     if not run.kept:
         return []
     rows = ["", f"  {'written another way':<22}{'same outcome':<20}95 % bounds"]

@@ -1,4 +1,4 @@
-"""Reports a run as one HTML page that needs nothing from outside; messages are masked."""
+"""Reports a run as one HTML page that loads nothing from elsewhere; messages are masked."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -24,12 +24,12 @@ TILES = {
     "leaks": "secrets in outgoing texts",
 }
 FILTERS = ("verdict", "split", "slice", "author", "lang", "expected", "got")
-# Nothing may be fetched, whatever a message contains.
+# The page may load nothing, whatever a message contains.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def page(run: Run) -> str:
-    """The whole document."""
+    """Return the whole document."""
     parts = [
         *_head(run), *_tiles(run), *_charts(run), *_matrix(run), *_gates(run), *_figures(run),
         *_slices(run), *_thresholds(run), *_errors(run), *_cases(run), *_foot(run),
@@ -229,7 +229,7 @@ def _case_row(g: Graded, tags: dict[str, str]) -> str:
 
 
 def _said(g: Graded) -> str:
-    """The message as the desk stores one: a page is passed around, a secret is not."""
+    """Return the text of a message with secrets masked, because reports are passed on."""
     return escape(redact(g.case.text).text)
 
 
@@ -255,7 +255,7 @@ def _cell(figure: Rate | float) -> str:
 def _table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int]
 ) -> Iterator[str]:
-    """Cells are HTML already."""
+    """Yield a table; cells are HTML, and the columns in `numbers` are aligned to the right."""
     right = set(numbers)
     tags = ['class="n"' if i in right else "" for i in range(len(heads))]
     yield '<div class="scroll"><table><thead><tr>'

@@ -22,7 +22,7 @@ HEADLINES = (
 
 
 def page(run: Run) -> str:
-    """Verdict, gates, figures, confusion, comparison, then errors as far as rows are left."""
+    """Return the report: verdict, comparison, gates, figures, and errors up to ROWS rows in all."""
     found = figures(run.held)
     head = [
         f"## Evals: {'✅' if run.holds else '❌'} {run.verdict}",
@@ -52,7 +52,7 @@ def page(run: Run) -> str:
 
 
 def escaped(text: str) -> str:
-    """Fit for a cell: nothing of it is markup, nobody is mentioned."""
+    """Return a text for a cell of a table, so that nothing in it is markup or a mention."""
     return text.translate(SPECIAL)
 
 
