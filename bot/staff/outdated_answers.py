@@ -305,8 +305,16 @@ class Recall:
 
     @cached_property
     def _new(self) -> dict[str, str]:
-        """Passages that are new, with the time from which on they were there."""
-        return {c.id: self._added_at[c.id] for c in self.changes if c.kind is ChangeKind.NEW}
+        """Passages that are new, with the time from which on they were there.
+
+        Whoever calls one a correction or an addition says that it has to be told; nobody was told
+        an earlier text of it. Called a wording, it concerns nobody.
+        """
+        return {
+            c.id: self._added_at[c.id]
+            for c in self.changes
+            if c.before is None and c.kind is not ChangeKind.WORDING
+        }
 
     @cached_property
     def _kinds(self) -> dict[tuple[str, str, str], ChangeKind]:
