@@ -38,6 +38,9 @@ NEW_NEAR = "and who at your company decided that, in person?"
 LANGUAGE = "de"
 NEW_LANGUAGE = "cs"
 REMOVED_ANSWER = "an FAQ answer removed"
+REMOVED_LANGUAGE = "the wordings of one language removed"
+# What was labelled with it goes too: the threshold is chosen anew on fewer messages.
+REMOVALS = frozenset({REMOVED_ANSWER, REMOVED_LANGUAGE})
 NEW_LANGUAGE_WORDING = "musím si kvůli tomu změnit heslo nebo klíč"
 
 
@@ -196,7 +199,7 @@ EDITS: dict[str, Callable[["_Draft"], Touched]] = {
     "an answer and its intent with ten wordings added": _add_intent,
     REMOVED_ANSWER: _remove_answer,
     "a language added": _add_language,
-    "the wordings of one language removed": _remove_language,
+    REMOVED_LANGUAGE: _remove_language,
 }
 
 
