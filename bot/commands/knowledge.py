@@ -1,6 +1,7 @@
 """Implements `index`: brings the index up to date and lists what an edit of the post changed."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from bot.app import App
 from bot.commands.doctor import say_what_was_learned
@@ -11,6 +12,18 @@ from bot.text.printable import shorten_line
 
 WARNINGS = "warnings.txt"  # file in the home with those of the last run, to recognize new ones
 SHOWN = 100  # characters of a text in a list of changes
+
+
+class HeadedText(Protocol):
+    """A passage as it stands, or as it once stood."""
+
+    @property
+    def heading(self) -> str:
+        """What it stands under."""
+
+    @property
+    def text(self) -> str:
+        """What it says."""
 
 
 def index_lines(app: App, *, ids: bool) -> Iterator[str]:
@@ -49,16 +62,20 @@ def change_lines(changes: PassageChanges) -> Iterator[str]:
         yield f"added    {passage.id}: {shorten_line(passage.text, SHOWN)}"
     for change in changes.changed:
         yield f"changed  {change.now.id}"
-        before, now = change.before, change.now
-        if before.heading != now.heading:
-            yield f"    heading before: {shorten_line(before.heading, SHOWN)}"
-            yield f"    heading now:    {shorten_line(now.heading, SHOWN)}"
-        if before.text != now.text:
-            first = _first_difference(before.text, now.text)
-            yield f"    before: {shorten_line(before.text[first:], SHOWN)}"
-            yield f"    now:    {shorten_line(now.text[first:], SHOWN)}"
+        yield from difference_lines(change.before, change.now)
     for known in changes.gone:
         yield f"gone     {known.id}: {shorten_line(known.text, SHOWN)}"
+
+
+def difference_lines(before: HeadedText, now: HeadedText) -> Iterator[str]:
+    """Yield what differs between two texts, from shortly before where they part."""
+    if before.heading != now.heading:
+        yield f"    heading before: {shorten_line(before.heading, SHOWN)}"
+        yield f"    heading now:    {shorten_line(now.heading, SHOWN)}"
+    if before.text != now.text:
+        first = _first_difference(before.text, now.text)
+        yield f"    before: {shorten_line(before.text[first:], SHOWN)}"
+        yield f"    now:    {shorten_line(now.text[first:], SHOWN)}"
 
 
 def _first_difference(one: str, other: str) -> int:

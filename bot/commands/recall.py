@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
+from bot.commands.knowledge import difference_lines
 from bot.commands.ledger import FORMULA_SIGNS
 from bot.commands.privacy import checked_address
 from bot.corpus import Knowledge, load
@@ -40,9 +41,11 @@ def diff_lines(old: Path, new: Path) -> Iterator[str]:
 def change_lines(change: PassageChange) -> Iterator[str]:
     """Yield lines about one change: its kind, the passage, and both texts."""
     yield f"{change.kind:<11}{change.id}"
-    if change.before:
+    if change.before and change.now:
+        yield from difference_lines(change.before, change.now)
+    elif change.before:
         yield f"    before: {shorten_line(change.before.text, SHOWN)}"
-    if change.now:
+    elif change.now:
         yield f"    now:    {shorten_line(change.now.text, SHOWN)}"
 
 

@@ -88,7 +88,7 @@ def guess_incident(page: PublishedPage, post: Post) -> IncidentGuess:
         guesses=(
             Guess(setting="company", value=company, source=company_from),
             Guess(setting="products", value=", ".join(products), source="names in the text"),
-            Guess(setting="vendors", value=", ".join(vendors), source="beside words as vendor"),
+            Guess(setting="vendors", value=", ".join(vendors), source="other firms in the text"),
             Guess(setting="domains", value=", ".join(official), source="the page or the mailbox"),
             Guess(setting="mailbox", value=mailbox, source=mailbox_from),
             Guess(setting="language", value=language, source="its words"),
@@ -129,10 +129,10 @@ def _official(url: str, mailbox: str, targets: Iterable[str]) -> tuple[str, ...]
 
 def _company(page: PublishedPage, official: tuple[str, ...], text: str) -> tuple[str, str]:
     """Return the name that the text uses for the owner of the official domain, and its source."""
-    if page.publisher and _usable(page.publisher):
-        return page.publisher, "the page's publisher"
     label = official[0].split(".")[0] if official else ""
     parts = [part for part in label.split("-") if len(part) > 2]
+    if page.publisher and _usable(page.publisher):
+        return _without_department(page.publisher), "the page's publisher"
     names = Counter(found.strip() for found in re.findall(NAME, text))
     best: tuple[tuple[int, int, int], str] = ((0, 0, 0), "")
     for name, times in names.items():
@@ -153,6 +153,13 @@ def _company(page: PublishedPage, official: tuple[str, ...], text: str) -> tuple
     )
 
 
+def _without_department(publisher: str) -> str:
+    """Return a publisher without its department: `Acme` for `Acme Help Centre`."""
+    said = publisher.casefold()
+    ends = [f" {each}" for each in _words()["departments"] if said.endswith(f" {each}")]
+    return publisher[: -len(max(ends, key=len))].rstrip(" -–—|:,") if ends else publisher
+
+
 def _fit(piece: str, label: str, parts: list[str], times: int) -> tuple[int, int, int]:
     """Return how well a name matches a domain's label, as a key for ranking (greater is better).
 
@@ -168,29 +175,47 @@ def _fit(piece: str, label: str, parts: list[str], times: int) -> tuple[int, int
 
 
 def _vendors(text: str, company: str) -> tuple[str, ...]:
-    """Return names that are beside a word such as provider, the most frequent first."""
+    """Return names of other firms or beside a word such as provider, the most frequent first."""
     words = [*_words()["vendors"], *_words()["vendor_phrases"]]
     alternatives = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
     before = re.compile(rf"({NAME}),\s+(?:[\w’'-]+\s+){{0,5}}(?i:{alternatives})\b")
     behind = re.compile(rf"\b(?i:{alternatives})\b,?\s+(?:(?:called|named|namens)\s+)?({NAME})")
-    found = Counter(
-        _bare_name(name) for pattern in (before, behind) for name in pattern.findall(text)
-    )
+    named = [name for pattern in (before, behind) for name in pattern.findall(text)]
+    named += [name for name in re.findall(NAME, text) if _without_form(name) != name]
+    found = Counter(_without_role(_without_form(_bare_name(name))) for name in named)
     good = {n: text.count(n) for n in found if _usable(n) and not _same(n, company)}
     return tuple(sorted(good, key=lambda n: (-good[n], n))[:MOST_NAMES])
 
 
+def _without_role(name: str) -> str:
+    """Return `Acme` for `Dienstleister Acme`: German writes each noun with a capital letter."""
+    words = name.split()
+    return " ".join(words[1:]) if words and words[0].casefold() in _words()["vendors"] else name
+
+
 def _products(text: str, company: str, vendors: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names that the company's name begins, and names before a word such as app."""
+    """Return names that begin with the company's and go on, and names before a word such as app.
+
+    A word that is only ever written with a capital letter where a sentence begins is no name.
+    """
     own = re.compile(rf"\b{re.escape(company)} ({CAPITAL}[\w-]+(?: {CAPITAL}[\w-]+)?)")
     kinds = "|".join(map(re.escape, _words()["products"]))
-    kind = re.compile(rf"\b({CAPITAL}[\w-]{{2,}}) (?:{kinds})\b")
-    found = Counter([f"{company} {name}" for name in own.findall(text)])
-    found += Counter(kind.findall(text))
-    good = [n for n, _ in found.most_common() if _usable(n) and n not in (company, *vendors)]
-    return tuple(n for n in good if not n.lower().startswith(("the ", "our ", "your ")))[
-        :MOST_NAMES
-    ]
+    kind = re.compile(rf"(?<=[\w,;] )({CAPITAL}[\w-]{{2,}}) (?:{kinds})\b")
+    found = Counter([f"{company} {name}" for name in own.findall(text) if _is_name(name)])
+    found += Counter(name for name in kind.findall(text) if _is_name(name))
+    good = [n for n, _ in found.most_common() if _is_product(n, company, vendors)]
+    return tuple(good[:MOST_NAMES])
+
+
+def _is_product(name: str, company: str, vendors: tuple[str, ...]) -> bool:
+    """Return whether a name may be a product's: no firm, and no part of the company's own name."""
+    own = f" {company} ".casefold()
+    inside = f" {name} ".casefold() in own
+    return _usable(name) and not inside and name not in vendors and _without_form(name) == name
+
+
+def _is_name(words: str) -> bool:
+    return words.split(maxsplit=1)[0].casefold() not in COMMON
 
 
 def _refusals(post: Post) -> tuple[str, ...]:
@@ -216,6 +241,12 @@ def _pattern(words: Iterable[str]) -> re.Pattern[str]:
 
 def _bare_name(name: str) -> str:
     return re.sub(r"[’']s?$", "", name.strip())
+
+
+def _without_form(name: str) -> str:
+    """`Acme` for `Acme Ltd`."""
+    *words, last = name.split() or [""]
+    return " ".join(words) if words and last.casefold() in _words()["legal_forms"] else name
 
 
 def _usable(name: str) -> bool:

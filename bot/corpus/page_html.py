@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +16,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from bot.corpus.page_text import table_lines
 from bot.errors import InputError
+from bot.resources import read_yaml
 
 MAX_TAGS = 60_000  # characters that begin a tag; pages with statements have some thousands
 MAX_DEPTH = 150  # nested elements; each costs a few nested function calls
@@ -32,9 +34,16 @@ AROUND = ("header", "footer", "aside")  # of the page; inside the statement they
 # Words in the class or id of elements around a statement, such as banners and menus.
 FRAME = re.compile(
     r"(?i)(?:^|[-_\s])(?:cookies?|consent|gdpr|onetrust|newsletter|subscribe|share|sharing|social|"
-    r"breadcrumbs?|related|recommended|promo|sidebar|menu|navbar|nav|footer|modal|popup|overlay|"
-    r"skip|toolbar|banner|comments?)(?:$|[-_\s])"
+    r"breadcrumbs?|crumbs?|related|recommended|promo|sidebar|menu|navbar|nav|footer|modal|popup|overlay|"
+    r"skip|toolbar|banner|comments?|feedback|helpful|rating|sign-?up|cmp|usercentrics|didomi|trustarc|"
+    r"truste|cookiebot|quantcast|iubenda|klaro)(?:$|[-_\s])"
 )
+BUTTONS = "button, a, [role=button]"
+SAVED_TOP = 5_000  # characters in which that stands
+BANNER_TEXT = 120  # characters that a banner asking for consent has at least
+BANNER_LENGTH = 2_000  # and at most
+# What browsers write on top of a page that they save.
+SAVED_FROM = re.compile(r"<!--\s*saved from url=\(\d+\)(https?://\S+)\s*-->")
 MOST = 0.8  # of the running text must be in the element that is taken for the statement
 FRAME_SHARE = 0.5  # of the running text; an element with more is kept whatever its class says
 MENU_LINKS = 3
@@ -79,7 +88,8 @@ def read_html(text: str, address: str = "") -> HtmlPage:
         )
     tree = LexborHTMLParser(text)
     about = _about(tree)
-    url = about["url"] or address
+    saved = SAVED_FROM.search(text[:SAVED_TOP])
+    url = about["url"] or address or (saved[1] if saved else "")
     root = _statement(tree)
     blocks = [block for block in _Walk(url).blocks(root) if block.strip()]
     title = about["title"] or TITLE_TAIL.sub("", about["page_title"])
@@ -173,11 +183,46 @@ def _statement(tree: LexborHTMLParser) -> LexborNode:
     framed = [n for n in root.css("[class], [id]") if n.mem_id != root.mem_id and _is_framed(n)]
     lists = root.css("ul, ol, div, section, p")
     menus = [n for n in lists if n.mem_id != root.mem_id and _is_menu(sizes[n.mem_id])]
-    frames = [n for n in (*around, *framed, *menus) if not _is_most(n, root, sizes, FRAME_SHARE)]
+    asking = _consent_banners(root, sizes)
+    frames = [
+        n for n in (*around, *framed, *menus, *asking) if not _is_most(n, root, sizes, FRAME_SHARE)
+    ]
     for node in frames:
         if node.parent is not None:
             node.decompose()
     return root
+
+
+def _consent_banners(root: LexborNode, sizes: Sizes) -> Iterator[LexborNode]:
+    """Elements with two buttons of consent and the text to them, and no more than that.
+
+    A page may well have a single button that says `Accept`.
+    """
+    seen: set[int] = set()
+    for button in root.css(BUTTONS):
+        if _text(button).casefold().strip(" .!") not in _consent():
+            continue
+        node = button.parent
+        while node is not None and node.mem_id not in seen and node.mem_id != root.mem_id:
+            seen.add(node.mem_id)
+            node = node.parent
+        if node is not None and node.mem_id != root.mem_id:
+            yield _with_its_text(node, root, sizes)
+
+
+def _with_its_text(node: LexborNode, root: LexborNode, sizes: Sizes) -> LexborNode:
+    """The element around buttons of consent that says what they are about."""
+    while (parent := node.parent) is not None and parent.mem_id != root.mem_id:
+        size, whole = sizes[node.mem_id].text, sizes[parent.mem_id].text
+        if (size >= BANNER_TEXT and whole > size) or whole > BANNER_LENGTH:
+            break
+        node = parent
+    return node
+
+
+@cache
+def _consent() -> frozenset[str]:
+    return frozenset(read_yaml("post_words.yaml")["consent"])
 
 
 def _measure(

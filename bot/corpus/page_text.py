@@ -6,10 +6,16 @@ rewritten.
 
 import re
 from collections.abc import Iterator
+from functools import cache
+
+from bot.corpus.dates import days_in
+from bot.resources import read_yaml
 
 WRAPPED = 50  # least length of a line whose next line may be its continuation
 HEADING_LENGTH = 100
 HEADING_WORDS = 14
+DAY_WORDS = 10  # of a line that says no more than when the page was published, and by whom
+FURNITURE_LENGTH = 200  # characters; a longer paragraph says something of its own
 QUESTION_LENGTH = 220
 MARKED = re.compile(r"(?m)^(?:#{1,6}\s+\S|\*\*[^*\n]+\*\*\s*$)|\]\((?:https?:|mailto:|/)")
 BULLET = re.compile(r"^\s*(?:[-*+•·‣▪–—・]|o(?=\s{2,})|\(?\d{1,2}[.)]|\(?[a-z]\))\s+")
@@ -36,10 +42,36 @@ def normalize_text(text: str) -> str:
     blocks = [block for block in re.split(r"\n\s*\n", text) if block.strip()]
     marked = bool(MARKED.search(text))
     made: list[str] = []
+    if blocks and not marked:
+        made, blocks = _title_above(blocks)
     for place, block in enumerate(blocks):
         last = place + 1 == len(blocks)
         made += _blocks(block, last=last, marked=marked)
     return "\n\n".join(made)
+
+
+def is_furniture(block: str, words: str = "furniture") -> bool:
+    """Whether a paragraph is about the page itself; `words` names the list in post_words.yaml."""
+    said = " ".join(block.casefold().split())
+    return len(said) <= FURNITURE_LENGTH and any(each in said for each in _furniture(words))
+
+
+@cache
+def _furniture(words: str) -> tuple[str, ...]:
+    return tuple(read_yaml("post_words.yaml")[words])
+
+
+def _title_above(blocks: list[str]) -> tuple[list[str], list[str]]:
+    """Title and line with the day, where no blank line parts them; and the other blocks."""
+    title, *others = [line.strip() for line in blocks[0].split("\n") if line.strip()]
+    if not others or not _is_heading(title) or not all(map(_names_a_day, others)):
+        return [], blocks
+    return [f"## {title}", "\n".join(others)], blocks[1:]
+
+
+def _names_a_day(line: str) -> bool:
+    short = len(line.split()) <= DAY_WORDS and not line.endswith(SENTENCE_ENDS)
+    return short and any(day.whole for day in days_in(line))
 
 
 def _blocks(block: str, *, last: bool, marked: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Converts a published statement (HTML, Markdown, plain text) to the Markdown of a post."""
+"""Converts a published statement (HTML, Markdown, plain text, a mail) to the Markdown of a post."""
 
 import re
 from dataclasses import dataclass, replace
@@ -8,12 +8,14 @@ import yaml
 
 from bot.corpus.dates import days_in
 from bot.corpus.page_html import looks_like_html, read_html
-from bot.corpus.page_text import normalize_text
+from bot.corpus.page_mail import PublishedMail, read_mail, without_footer
+from bot.corpus.page_text import is_furniture, normalize_text
 from bot.errors import InputError
-from bot.resources import parse_yaml
+from bot.resources import parse_yaml, read_yaml
 
 MAX_CHARACTERS = 2_000_000  # of a source; the longest statement of our collection has 16,000
 TOP_CHARACTERS = 600  # in which a page says when it was published
+DAY_BLOCKS = 3  # paragraphs among which a page says when it was published
 TITLE_LENGTH = 160  # characters of a first line that is taken for the title
 LABELLED = re.compile(
     r"(?im)^\W{0,4}(title|url|link|published|date|contact|titel|datum|kontakt)\s*:\s*(\S.*)$"
@@ -50,12 +52,17 @@ def read_published_page(text: str, *, address: str = "") -> PublishedPage:
             f"the post has more than {MAX_CHARACTERS:,} characters; give its text alone"
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "").replace("\x00", "")
+    mail = read_mail(text)
+    text = mail.text if mail else text
     page = _from_html(text, address) if looks_like_html(text) else _from_text(text)
-    page = _with_title_from_text(page)
+    blocks = [block for block in page.markdown.split("\n\n") if not is_furniture(block)]
+    page = replace(page, markdown="\n\n".join(blocks))
+    page = _with_title_from_text(_with_headers(page, mail) if mail else page)
     published = page.published or _published_in(page.markdown)
     if not re.search(r"\w{2,}.*\w{2,}", page.markdown):
         raise InputError("the post holds no text; give the page itself, saved from a browser")
-    return replace(page, published=published, url=page.url or address or _address_in(page.markdown))
+    url = page.url or address or _address_in(page.markdown)
+    return replace(page, published=published, url=url, markdown=_without_day(page.markdown))
 
 
 def to_post(page: PublishedPage) -> str:
@@ -65,6 +72,18 @@ def to_post(page: PublishedPage) -> str:
         front["contact"] = page.contact
     head = yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=1000)
     return f"---\n{head}---\n{page.markdown.strip()}\n"
+
+
+def _with_headers(page: PublishedPage, mail: PublishedMail) -> PublishedPage:
+    """The page with what the headers of its mail say, where it says nothing itself."""
+    return replace(
+        page,
+        markdown=without_footer(page.markdown),
+        title=mail.subject or page.title,
+        published=page.published or _day(mail.date),
+        contact=page.contact or mail.contact,
+        publisher=page.publisher or mail.sender,
+    )
 
 
 def _from_html(text: str, address: str) -> PublishedPage:
@@ -153,6 +172,22 @@ def _published_in(markdown: str) -> str:
     """Return the first date with a year that the top of the text names; empty for none."""
     days = [named.day for named in days_in(markdown[:TOP_CHARACTERS]) if named.whole]
     return days[0].isoformat() if days else ""
+
+
+def _without_day(markdown: str) -> str:
+    """The text without a line near its top that only says when it was published."""
+    blocks = markdown.split("\n\n")
+    top = [block for block in blocks[:DAY_BLOCKS] if not _only_names_day(block)]
+    return "\n\n".join(top + blocks[DAY_BLOCKS:])
+
+
+def _only_names_day(block: str) -> bool:
+    days = days_in(block)
+    if len(days) != 1 or not days[0].whole:
+        return False
+    rest = f"{block[: days[0].start]} {block[days[0].end :]}".casefold()
+    said = " ".join(re.findall(r"[^\W\d_]+", rest))
+    return not said or said in read_yaml("post_words.yaml")["published"]
 
 
 def _day(text: str) -> str:

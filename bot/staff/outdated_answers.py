@@ -307,8 +307,16 @@ class Recall:
 
     @cached_property
     def _new(self) -> dict[str, str]:
-        """The ids of new passages, each with the time at which it was first seen."""
-        return {c.id: self._added_at[c.id] for c in self.changes if c.kind is ChangeKind.NEW}
+        """The ids of new passages, each with the time at which it was first seen.
+
+        Whoever calls one a correction or an addition says that it has to be told; nobody was told
+        an earlier text of it. Called a wording, it concerns nobody.
+        """
+        return {
+            c.id: self._added_at[c.id]
+            for c in self.changes
+            if c.before is None and c.kind is not ChangeKind.WORDING
+        }
 
     @cached_property
     def _kinds(self) -> dict[tuple[str, str, str], ChangeKind]:

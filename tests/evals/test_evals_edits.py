@@ -1,6 +1,7 @@
 """Edits of the knowledge: made where they say, learned, and measured on what they do not touch."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bot.corpus import Knowledge, load
 from bot.domain import Escalation, Message
 from evals.__main__ import main
 from evals.edits import HEAD, EditResult, measure_edits, row
-from evals.measuring.edits import EDITS, Edited, Touched, apply_edit
+from evals.measuring.edits import EDITS, REMOVED_ANSWER, Edited, Touched, apply_edit
 from evals.measuring.grade import Graded
 from evals.measuring.light import QueryCache, light_desk, measure_cases
 from evals.measuring.schema import Case
@@ -125,6 +126,14 @@ def test_fewer_right_answers_elsewhere_fail(tmp_path: Path) -> None:
     knowledge = knowledge_in(tmp_path / "good")
     assert _result(knowledge, good, good).holds
     assert not _result(knowledge, good, bad).holds
+    changed = EditResult(
+        name=REMOVED_ANSWER, edited=Edited(knowledge=knowledge, touched=Touched(), renamed={}),
+        before=(good,) * 50, after=(*(good,) * 49, bad), seconds=1.0,
+    )  # fmt: skip
+    assert changed.holds, "98 % keep their answer"
+    assert (changed.kept.hits, changed.same_first.hits) == (49, 49)
+    assert not replace(changed, name="x").holds, "nothing was removed, and 2 % fewer are right"
+    assert not replace(changed, after=(*(good,) * 48, bad, bad)).holds
     assert "100.0 % (1/1) → 0.0 % (0/1): -100.0" in row(_result(knowledge, good, bad))
 
 

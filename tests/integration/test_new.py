@@ -2,9 +2,12 @@
 
 import http.server
 import io
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from email import policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,21 @@ FREIBAD = {
     "mailbox": "datenschutz@baeder-lindenau.example", "domains": ["baeder-lindenau.example"],
     "language": "de",
 }  # fmt: skip
+BIKES = {
+    "title": "Data event of 9 June: what riders should know", "published": "2026-06-11",
+    "url": "https://help.veloranta.example/trust/updates/data-event", "company": "Veloranta",
+    "products": [], "vendors": ["Paysolid"], "mailbox": "trust@veloranta.example", "language": "en",
+}  # fmt: skip
+LIBRARY = {
+    "title": "Important: information about your library account", "published": "2026-07-21",
+    "url": "", "company": "Pellworth Library Service", "products": [], "vendors": [],
+    "mailbox": "accounts@pellworth-libraries.example", "domains": ["pellworth-libraries.example"],
+}  # fmt: skip
+DENTISTS = {
+    "title": "Statement on unauthorised access to our appointment system", "url": "",
+    "published": "2026-10-14", "company": "Marlow & Finch", "vendors": ["Calendrix"],
+    "mailbox": "privacy@marlowfinch.example",
+}  # fmt: skip
 FRAME = (
     "cookies",
     "Newsletter",
@@ -63,6 +81,11 @@ def words(passages: Iterable[Passage]) -> set[str]:
     return {word for p in passages for word in f"{p.heading} {p.text}".split()}
 
 
+def words_of(text: str) -> set[str]:
+    """The words of a text without its signs."""
+    return set(re.findall(r"\w+", text))
+
+
 def made(folder: Path, post: str) -> Knowledge:
     list(make_folder(folder, read_source(str(POSTS / post))))
     return load(folder)
@@ -70,8 +93,11 @@ def made(folder: Path, post: str) -> Knowledge:
 
 @pytest.mark.parametrize(
     ("post", "said"),
-    [("orchard.html", ORCHARD), ("lighthouse.txt", LIGHTHOUSE), ("freibad.md", FREIBAD)],
-)
+    [
+        ("orchard.html", ORCHARD), ("lighthouse.txt", LIGHTHOUSE), ("freibad.md", FREIBAD),
+        ("rental-bikes.html", BIKES), ("library-mail.txt", LIBRARY), ("dentists.txt", DENTISTS),
+    ],
+)  # fmt: skip
 def test_a_post_of_any_shape_becomes_a_folder_from_which_every_reply_may_leave(
     tmp_path: Path, post: str, said: dict[str, object]
 ) -> None:
@@ -104,6 +130,75 @@ def test_a_saved_page_loses_its_menus_and_keeps_its_questions_tables_and_links(
     assert texts[last] == "Your questions", "it answers none of the questions above it"
     listed = next(t for t in texts if t.startswith("A slip shows:"))
     assert listed.count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("post", "frame", "passages"),
+    [
+        (
+            "rental-bikes.html",
+            ("privacy", "Home", "min read", "helpful", "newsletter", "How to"),
+            9,
+        ),
+        ("library-mail.txt", ("Forwarded", "From:", "Subject", "Unsubscribe", "Castle Street"), 11),
+        ("dentists.txt", ("Statement on", "Published"), 7),
+    ],
+)
+def test_what_stands_around_a_statement_is_told_by_its_words_where_no_name_tells_it(
+    tmp_path: Path, post: str, frame: tuple[str, ...], passages: int
+) -> None:
+    knowledge = made(tmp_path / "k", post)
+    said = "\n".join(f"{p.heading}\n{p.text}" for p in knowledge.post.passages)
+    assert [word for word in frame if word in said] == []
+    assert len(knowledge.post.passages) == passages
+
+
+def test_a_saved_mail_is_read_in_whatever_way_it_is_encoded() -> None:
+    mail = EmailMessage(policy=policy.SMTP)
+    mail["From"], mail["Reply-To"] = (
+        "Café Lumière <nepasrepondre@lumiere.example>",
+        "aide@lumiere.example",
+    )
+    mail["Subject"], mail["Date"] = "TR: Vos données", "Wed, 04 Mar 2026 09:00:00 +0100"
+    mail.set_content("le texte seul")
+    mail.add_alternative(
+        "<html><body><h2>Que s’est-il passé ?</h2><p>Un fichier a été copié le 2 mars 2026.</p>"
+        "<p>Vous recevez ce message parce que vous êtes client.</p></body></html>",
+        subtype="html", cte="base64",
+    )  # fmt: skip
+    page = read_published_page(mail.as_bytes().decode("utf-8", "surrogateescape"))
+    assert (page.title, page.publisher, page.contact, page.published) == (
+        "Vos données", "Café Lumière", "aide@lumiere.example", "2026-03-04",
+    )  # fmt: skip
+    assert page.markdown == "## Que s’est-il passé ?\n\nUn fichier a été copié le 2 mars 2026."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Subject: leaked files\n\nWe found a fault on 3 May 2026 and have closed it.",
+        "Can I unsubscribe?\n\nYes. Unsubscribe in the app; we keep nothing that you received.",
+    ],
+)
+def test_what_only_looks_like_a_part_of_a_mail_is_kept(text: str) -> None:
+    page = read_published_page(text)
+    assert words_of(text) <= words_of(f"{page.title} {page.markdown}")
+
+
+def test_a_word_that_begins_a_sentence_is_no_product_and_another_firm_is_a_vendor(
+    tmp_path: Path,
+) -> None:
+    text = (
+        "# Copied files at Acme\n\nCopied vault files were found. Acme Ireland Ltd runs the Pebble "
+        "app. The Pebble app is safe. Harbour Data GmbH copies our files. Write to help@acme.example."
+        "\n\n## Calls\n\nNobody at Acme will ever ask for your passcode."
+    )
+    list(make_folder(tmp_path / "k", text))
+    knowledge = load(tmp_path / "k")
+    assert knowledge.incident.products == ("Pebble",)
+    assert knowledge.incident.vendors == ("Harbour Data",)
+    (fact,) = knowledge.templates["en"].refusal_fact
+    assert "passcode" in knowledge.passages[fact].text
 
 
 def test_questions_of_every_form_are_headings(tmp_path: Path) -> None:

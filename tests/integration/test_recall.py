@@ -16,12 +16,13 @@ from bot.cli import main
 from bot.commands.recall import (
     NOBODY,
     WHICH_KIND_COUNTS,
+    change_lines,
     entry_json,
     recall_lines,
     send_corrections,
     write_list,
 )
-from bot.corpus.changes import ChangeKind
+from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.corpus.post import Post
 from bot.domain import Passage
 from bot.journal import Journal, Reply
@@ -52,6 +53,36 @@ def test_recall_lists_who_was_told_a_corrected_text_until_a_person_calls_it_a_wo
     assert [t.text for t in entry.told] == [old.text]
     assert app.outbound.check(entry.text).allowed
     assert list(recall_of(app, journal, ChangeKind.WORDING).find()) == []
+
+
+@pytest.mark.parametrize("kind", [None, ChangeKind.CORRECTION, ChangeKind.ADDITION])
+def test_recall_of_a_new_passage_reaches_who_asked_for_it_whatever_a_person_calls_it(
+    app: App, tmp_path: Path, kind: ChangeKind | None
+) -> None:
+    time = Time()
+    with closing(Journal(f"sqlite:///{tmp_path}/j.sqlite3", clock=time)) as journal:
+        other = next(p for p in app.knowledge.post.passages if p.id != RESETS)
+        journal.corrections.record_passages([other])
+        told(journal, other, "ana")
+        time.forward(60)
+        journal.corrections.record_passages([other, app.knowledge.passages[RESETS]])
+        (entry,) = recall_of(app, journal, kind).find()
+        assert (entry.why, [p.id for p in entry.now]) == (Why.NEW, [RESETS])
+        assert list(recall_of(app, journal, ChangeKind.WORDING).find()) == []
+
+
+def test_a_change_is_shown_from_where_the_texts_part(app: App) -> None:
+    now = app.knowledge.passages[RESETS]
+    long = replace(now, text=f"{now.text} {'And so on. ' * 40}The last word is new.")
+    before = PassageText(
+        id=RESETS, version="a", heading="Resets?", text=long.text.replace("new.", "old.")
+    )
+    shown = list(
+        change_lines(PassageChange(id=RESETS, kind=ChangeKind.CORRECTION, before=before, now=long))
+    )
+    assert shown[1:3] == ["    heading before: Resets?", f"    heading now:    {now.heading}"]
+    assert shown[3].endswith("The last word is old.")
+    assert shown[4].endswith("The last word is new.")
 
 
 def test_recall_writes_to_no_address_that_bounced_and_tells_the_person_who_has_the_case(
