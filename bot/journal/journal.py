@@ -356,9 +356,9 @@ class Journal:
         seq = db.execute(last.where(message.c.conversation_id == conversation_id)).scalar_one() + 1
         row = message.insert().values(
             conversation_id=conversation_id, seq=seq, key=received.key, raw_ref=received.raw_ref,
-            verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
-            headers=json.dumps(received.headers), text=storable(received.text),
-            redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
+            verdict=received.verdict, rule=storable(received.rule),
+            sender=storable(received.sender), headers=json.dumps(received.headers),
+            text=storable(received.text), redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
             message_id_header=storable(received.message_id), proof=received.proof.value,
         )  # fmt: skip
         stored = _inserted(db, row)
