@@ -358,8 +358,9 @@ class Journal:
             conversation_id=conversation_id, seq=seq, key=received.key, raw_ref=received.raw_ref,
             verdict=received.verdict, rule=storable(received.rule),
             sender=storable(received.sender), headers=json.dumps(received.headers),
-            text=storable(received.text), redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
-            message_id_header=storable(received.message_id), proof=received.proof.value,
+            text=storable(received.text), redactions=json.dumps(received.redactions), state=state,
+            received_at=self._now(), message_id_header=storable(received.message_id),
+            proof=received.proof.value,
         )  # fmt: skip
         stored = _inserted(db, row)
         self._append_audit(db, "desk", f"received:{received.verdict}", stored)
