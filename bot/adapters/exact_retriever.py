@@ -52,9 +52,9 @@ def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.flo
 def count_vectors(path: Path) -> int | None:
     """Return of how many records the copy is; None where it cannot be read."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             return len(stored["answers"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
