@@ -11,7 +11,7 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import App
-from bot.channels.slack.setup_checks import check_signatures
+from bot.channels.slack.health import check_signatures
 from bot.channels.slack.unsigned_requests import SIGNATURE, TIMESTAMP, SignatureFlaw
 from tests.servers.slack_side import ALICE, SlackSide
 from tests.support.halves import APART, SEEN, halves
