@@ -20,6 +20,8 @@ HOME_NAMES = (
     "candidates.jsonl", "chroma", "desk.sqlite3", "fit.", "incident", "index.", "installation.key",
     "mail", "models", "team-answers.", "text-vectors.", "vectors.",
 )  # fmt: skip
+# How the names of what is made of published text and the model begin: no secret lies there.
+PUBLIC_NAMES = ("chroma", "fit.", "index.", "models", "text-vectors.", "vectors.")
 KEY_FILE, KEY_BYTES = "installation.key", 32
 NEW_KEY = (
     "run `incident-desk doctor --new-key`: the counts of answers begin anew, and reports on "
@@ -144,20 +146,37 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def open_to_others(folder: Path) -> Iterator[Path]:
-    """Yield what other accounts can read or enter under `folder`, itself included.
+    """Yield what other accounts can read or enter under `folder`, itself included; or a file.
 
     Nothing inside a closed folder is open, so its content is skipped. OSError when it is missing.
     """
     if not _is_open(folder):
         return
     yield folder
-    for entry in sorted(folder.iterdir()):
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if entry.is_symlink():
             continue
         if entry.is_dir():
             yield from open_to_others(entry)
         elif _is_open(entry):
             yield entry
+
+
+def find_linked_places(home: Path) -> list[Path]:
+    """Return what links in `home` lead to, such as its mail on another disk.
+
+    What lies in a closed folder is left out, and what nothing secret lies in (`PUBLIC_NAMES`).
+    """
+    found = []
+    root = home.resolve()
+    for entry in sorted(home.iterdir()):
+        if not entry.is_symlink() or not entry.exists() or entry.name.startswith(PUBLIC_NAMES):
+            continue
+        target = entry.resolve()
+        is_elsewhere = not target.is_relative_to(root) and not root.is_relative_to(target)
+        if is_elsewhere and _is_open(target.parent):
+            found.append(target)
+    return found
 
 
 def _is_open(path: Path) -> bool:

@@ -94,7 +94,7 @@ class CachedEncoder(Encoder):
                     return {}
                 keys = stored["keys"].tobytes()
                 vectors = stored["vectors"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return {}
         places = range(0, len(keys), KEY_BYTES)
         return {keys[p : p + KEY_BYTES]: v for p, v in zip(places, vectors, strict=True)}

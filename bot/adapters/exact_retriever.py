@@ -13,8 +13,11 @@ import numpy.typing as npt
 from bot.adapters.encoder import Encoder
 from bot.corpus.index_records import Record
 from bot.domain import Hit
+from bot.errors import MissingError
 
 Vectors = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+# What numpy raises for a file that is missing, empty, cut or no array at all.
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 class Exact:
@@ -52,18 +55,24 @@ def write_vectors(path: Path, records: list[Record], vectors: npt.NDArray[np.flo
 def count_vectors(path: Path) -> int | None:
     """Return how many records the copy holds; None when it cannot be read."""
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             return len(stored["answers"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except UNREADABLE:
         return None
 
 
 def read_vectors(path: Path, encoder: Encoder) -> Exact:
-    """Return the retriever over the copy at `path`; `encoder` must be that of its vectors."""
-    with np.load(path) as stored:
-        rows = zip(stored["texts"], stored["labels"], stored["answers"], strict=True)
-        records = [
-            Record(text=text.decode(), label=str(label), answers=bool(answers))
-            for text, label, answers in rows
-        ]
-        return Exact(encoder, records, stored["vectors"])
+    """Return the retriever over the copy at `path`; `encoder` must be that of its vectors.
+
+    Raise MissingError when the copy cannot be read.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            rows = zip(stored["texts"], stored["labels"], stored["answers"], strict=True)
+            records = [
+                Record(text=text.decode(), label=str(label), answers=bool(answers))
+                for text, label, answers in rows
+            ]
+            return Exact(encoder, records, stored["vectors"])
+    except UNREADABLE:
+        raise MissingError(f"{path} is missing or damaged; run `incident-desk index`") from None

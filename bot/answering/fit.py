@@ -313,7 +313,7 @@ def read_fit(path: Path) -> Fit:
                 ),
                 summary=about["summary"],
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise MissingError(
             f"{path}: what the desk learned cannot be read ({error}); run `incident-desk index`"
         ) from None

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
-from itertools import islice
+from itertools import chain, islice
 
 from bot.answering.fit import Fit
 from bot.app import App
@@ -14,7 +14,7 @@ from bot.app.home_index import STAMP
 from bot.corpus.drift import check_movement
 from bot.domain import HealthLine
 from bot.errors import DeskError, InputError, MissingError, SettingsError
-from bot.files import open_to_others
+from bot.files import find_linked_places, open_to_others
 from bot.journal import OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
@@ -112,7 +112,9 @@ def _slack(app: App) -> Iterator[HealthLine]:
 def _files(app: App) -> Iterator[HealthLine]:
     """Check that no other account can read the home, where raw mails hold pasted secrets."""
     home = app.settings.home
-    open_files = list(islice(open_to_others(home), MAX_COUNTED_FILES))
+    places = [home, *find_linked_places(home)]
+    found = chain.from_iterable(map(open_to_others, places))
+    open_files = list(islice(found, MAX_COUNTED_FILES))
     if not open_files:
         yield HealthLine(name="files", good=True, says=f"{home} is closed to other accounts")
         return
@@ -124,7 +126,7 @@ def _files(app: App) -> Iterator[HealthLine]:
     yield HealthLine(
         name="files", good=False,
         says=f"other accounts of this machine can read {count} of the files and folders in {home}; "
-        f"close them with: chmod -R go-rwx {shlex.quote(str(home))}",
+        f"close them with: chmod -R go-rwx {shlex.join(map(str, places))}",
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class DatabaseFile:
             size = os.fstat(self._descriptor).st_size
         except OSError as error:
             return f"the database {self.path} cannot be read ({error.strerror}); check its disk"
-        if size and not _is_whole(header, size):
+        if not _is_whole(header, size):
             return f"the database {self.path} is damaged; {RESTORE}"
         return ""
 

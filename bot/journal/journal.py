@@ -35,7 +35,7 @@ from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
 from bot.journal.decision_queries import CAPPED, HISTORY, MESSAGE, SENT
-from bot.journal.engine import connect, reading, storable, writing
+from bot.journal.engine import RESTORE, connect, reading, storable, writing
 from bot.journal.labels import Labels
 from bot.journal.ledger import Ledger
 from bot.journal.locks import AdvisoryLock, lock_until_commit
@@ -337,16 +337,18 @@ class Journal:
             counting.delete_old_counts(db, self.clock)
 
     def check_connection_and_file(self) -> str:
-        """Return what is wrong with the database; empty when it answers and its file is whole."""
+        """Return what is wrong with the database; empty when it answers and is whole.
+
+        MissingError when it does not answer.
+        """
         if fault := self.file.fault():
             return fault
-        self.check_connection()
-        return ""
-
-    def check_connection(self) -> None:
-        """Raise MissingError when the database does not answer."""
         with reading(self.engine) as db:
-            db.execute(sql.select(1))
+            missing = TABLES.tables.keys() - sql.inspect(db).get_table_names()
+        if not missing:
+            return ""
+        remedy = RESTORE if self.file.path else "stop the desk and put a backup in its place"
+        return f"the database lacks the table {min(missing)}; {remedy}"
 
     def _insert_message(
         self, db: sql.Connection, received: ReceivedMessage, conversation_id: int
@@ -356,10 +358,11 @@ class Journal:
         seq = db.execute(last.where(message.c.conversation_id == conversation_id)).scalar_one() + 1
         row = message.insert().values(
             conversation_id=conversation_id, seq=seq, key=received.key, raw_ref=received.raw_ref,
-            verdict=received.verdict, rule=received.rule, sender=storable(received.sender),
-            headers=json.dumps(received.headers), text=storable(received.text),
-            redactions=json.dumps(received.redactions), state=state, received_at=self._now(),
-            message_id_header=storable(received.message_id), proof=received.proof.value,
+            verdict=received.verdict, rule=storable(received.rule),
+            sender=storable(received.sender), headers=json.dumps(received.headers),
+            text=storable(received.text), redactions=json.dumps(received.redactions), state=state,
+            received_at=self._now(), message_id_header=storable(received.message_id),
+            proof=received.proof.value,
         )  # fmt: skip
         stored = _inserted(db, row)
         self._append_audit(db, "desk", f"received:{received.verdict}", stored)

@@ -189,6 +189,8 @@ def running_checks(app: "App") -> list[HealthCheck]:
 
 def find_disk_fault(home: Path) -> str:
     """Return what keeps mail from being stored in the home of the desk; empty for nothing."""
+    if not home.is_dir():
+        return f"{home} is gone; stop the desk, put it back and start again"
     free = shutil.disk_usage(home).free
     if free < MIN_FREE_BYTES:
         return (
@@ -218,7 +220,7 @@ def find_send_fault(journal: "Journal") -> str:
 def find_index_fault(app: "App") -> str:
     """Return what is wrong with the index; empty when it holds all that it was made from."""
     folder = app.settings.chroma
-    if not app.settings.chroma_url and not (folder / "chroma.sqlite3").exists():
+    if not app.settings.chroma_url and not (folder / "chroma.sqlite3").is_file():
         return f"the index in {folder} is gone; {INDEX_AGAIN}"
     made_of = count_vectors(app.settings.home / "vectors.npz")
     if made_of is None:

@@ -7,7 +7,7 @@ ticket system. Its sentences are compared by their letters alone, so that the fo
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Self
 
@@ -33,6 +33,9 @@ MAX_CHARACTERS = 300_000
 MAX_HEADER_LINES = 14
 # The most words of a short attribution: "Incident Desk said:".
 MAX_SHORT_ATTRIBUTION = 8
+# Characters that are remembered: more than any script in daily use has. All that exist would take
+# 126 MB, and a few mails can hold them.
+MOST_LETTERS = 2**14
 QUOTE_MARKS = re2.compile(r"(?m)^[ \t]*(?:(?:[>|]|[A-Z]{1,3}>)[ \t]*)+")
 LINK = re2.compile(r"(?:https?://|www\.|mailto:)[^\s<>\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 SENTENCE = re2.compile(r"[.!?:。！？：؟।]+(?:\s+|$)|[。！？।؟]|\n")
@@ -349,7 +352,7 @@ def _letters(text: str) -> str:
     return "".join(map(_letter, text))
 
 
-@cache
+@lru_cache(maxsize=MOST_LETTERS)
 def _letter(char: str) -> str:
     """Returns the letter or digit without case, width and accents; empty for any other
     character.

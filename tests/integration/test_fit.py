@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from bot.adapters.bm25 import BM25
+from bot.adapters.cached_encoder import CachedEncoder
+from bot.adapters.exact_retriever import count_vectors, read_vectors
 from bot.answering.fit import Learned, can_learn, learn, read_fit, write_fit
 from bot.answering.judges import FittedJudge, TransferredJudge
 from bot.app import App
@@ -19,6 +21,7 @@ from bot.errors import KnowledgeError, MissingError
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.support.small_knowledge import copy_knowledge
+from tests.support.word_encoder import WordEncoder
 
 
 def decided(app: App, text: str) -> Outcome:
@@ -47,10 +50,17 @@ def test_the_fit_is_kept_and_read_again(app: App, tmp_path: Path) -> None:
     assert 0.3 < again.calibration.threshold <= again.calibration.threshold_strict <= 1
 
 
-def test_a_broken_fit_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "fit.npz").write_bytes(b"nothing")
+@pytest.mark.parametrize("content", [b"nothing", b"", b"PK\x03\x04"])
+def test_a_broken_file_of_the_index_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    encoder = CachedEncoder(WordEncoder(), tmp_path / "text-vectors.npz")
+    for name in ("fit.npz", "vectors.npz", "text-vectors.npz"):
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(MissingError, match="incident-desk index"):
         read_fit(tmp_path / "fit.npz")
+    with pytest.raises(MissingError, match="incident-desk index"):
+        read_vectors(tmp_path / "vectors.npz", encoder)
+    assert count_vectors(tmp_path / "vectors.npz") is None
+    assert encoder.vectors(["made anew"]).shape[0] == 1
 
 
 @pytest.mark.no_cover

@@ -182,7 +182,9 @@ def test_requests_are_answered_in_a_bounded_number_of_threads(port: HttpPort) ->
     port.get("/slow", slow)
     with ThreadPoolExecutor(3 * MAX_THREADS) as pool:
         asked = [pool.submit(ask, port, "GET", "/slow") for _ in range(3 * MAX_THREADS)]
-        wait_until(lambda: working[0] == MAX_THREADS)
+        assert port._server
+        tasks = port._server.server_state.tasks
+        wait_until(lambda: len(tasks) == 3 * MAX_THREADS and working[0] >= MAX_THREADS)
         free.set()
         assert {each.result()[0] for each in asked} == {200}
     assert most[0] == MAX_THREADS

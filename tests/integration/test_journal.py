@@ -386,7 +386,7 @@ def test_the_audit_cannot_be_rewritten(journal: Journal) -> None:
 
 
 def test_a_database_that_answers(journal: Journal) -> None:
-    journal.check_connection()
+    assert journal.check_connection_and_file() == ""
 
 
 @pytest.mark.parametrize(

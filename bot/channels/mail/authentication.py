@@ -31,6 +31,7 @@ MAX_HEADER_CHARACTERS = 8000
 # A mail has one or two such headers of ours; further ones are not parsed.
 MAX_HEADERS = 20
 COMMENT = re2.compile(r"\([^()]*\)")
+OWNER = re2.compile(r'\s*(?:"([^"\s]+)"|([^"\s]+))(?:\s+[0-9]+)?\s*')
 # The property in which the result of a method names the domain that it speaks of (RFC 8601).
 DOMAIN_PROPERTIES = {
     "dmarc": ("header", "from"),
@@ -164,16 +165,22 @@ def _chain(headers: Sequence[ParsedHeader]) -> list[ParsedHeader]:
 
 
 def _is_of(value: str, authserv_id: str) -> bool:
-    """Is this a header of our server? Its name may stand in quotes or beside a comment."""
-    words = COMMENT.sub(" ", value.partition(";")[0]).split()
-    return bool(words) and words[0].strip('"').lower() == authserv_id.strip().lower()
+    """Is this a header of our server?
+
+    Its name may stand in quotes, beside a comment, and before a version (RFC 8601, section 2.2).
+    What is written otherwise the server may not have known as its own, and so not have removed.
+    """
+    named = OWNER.fullmatch(COMMENT.sub(" ", value.partition(";")[0]))
+    name = (named.group(1) or named.group(2)) if named else ""
+    return name.isascii() and name.lower() == authserv_id.strip().lower()
 
 
 def _parse_header(value: str) -> ParsedHeader:
     if len(value) > MAX_HEADER_CHARACTERS:
         return None
-    # The library cannot parse quotes and comments around the server's name, which is known here.
-    results = value.partition(";")[2]
+    # The library cannot parse quotes and comments around the server's name, which is known here, nor
+    # a semicolon after the last result, which Yahoo writes.
+    results = value.partition(";")[2].rstrip("; \t\r\n")
     try:
         return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: ours;{results}")
     except (

@@ -6,7 +6,7 @@ General detectors are made for whole pages; most mails hold a handful of letters
 import unicodedata
 from codecs import getincrementaldecoder
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import re2
 
@@ -28,6 +28,8 @@ MAX_ACCENTED_SHARE = 0.7
 MIN_DISTINCT_LETTERS = 4
 # The least share of kana in a Japanese text.
 MIN_KANA_SHARE = 0.15
+# Characters that are remembered: more than a national set has.
+MOST_CHARACTERS = 2**14
 WORDS = re2.compile(r"[\pL\pM]+")
 SIGN_INSIDE_WORD = re2.compile(
     r"\pL[¹²³¼½¾§¶¤¦¢£¥¬¯ƒ†‡ˆ˜‰Ÿ‚¸¨×÷¿¡®©±±ªº<>|\x{2500}-\x{25ff}]\p{Ll}|\p{Ll}[À-ÞŠŒŽŸЀ-Я]\p{Ll}"
@@ -169,7 +171,7 @@ def _common_share(letters: list[str], language: str) -> float:
     return min(1.0, sum(c in common for c in letters) / (0.35 * len(letters)))
 
 
-@cache
+@lru_cache(maxsize=MOST_CHARACTERS)
 def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
     """Is the character among the few thousand that a national set lists first?"""
     try:
@@ -179,7 +181,7 @@ def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
     return len(code) == 2 and low <= code[0] <= high
 
 
-@cache
+@lru_cache(maxsize=MOST_CHARACTERS)
 def _script_of(char: str) -> str:
     """Returns the script of a character, as far as the fit depends on it."""
     name = unicodedata.name(char, "")

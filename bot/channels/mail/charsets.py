@@ -1,7 +1,7 @@
 """Resolves names of character sets and decodes those for which Python's codecs do not suit mail."""
 
 import codecs
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import re2
@@ -15,6 +15,7 @@ SPOILT_PREFIX = re2.compile(r"^(?:charset=|3d|x-|cs(?:iso|shift|windows|euc|big)
 STATE_SWITCH = re2.compile(rb"\x1b(\$\([@BDO-Q]|\$[@B]|\([BJIH]|\([A-Z])|[\x0e\x0f]")
 # Bytes at the start of a page in which its declaration is looked for.
 MAX_SNIFFED_BYTES = 4096
+MOST_CHARSETS = 256  # that are remembered; a mail may name any number
 CHARSET_DECLARATION = re2.compile(
     rb"(?i)<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|"
     rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{2,40})|"
@@ -36,7 +37,7 @@ def charset_table() -> dict[str, Any]:
     return tables
 
 
-@cache
+@lru_cache(maxsize=MOST_CHARSETS)
 def python_codec(charset: str) -> str:
     """Returns Python's name of a declared character set; empty when it names none that can be
     read.

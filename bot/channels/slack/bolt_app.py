@@ -62,7 +62,11 @@ class SlackGateway:
         try:  # Bolt reads the body before it looks at the signature
             request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(kept))
         except MALFORMED:
-            return HttpResponse(body=b"", kind="text/plain", status=HTTPStatus.BAD_REQUEST)
+            status = HTTPStatus.BAD_REQUEST
+            if not self.unsigned_requests.is_signed(kept, body):
+                self.unsigned_requests.add(kept, body)
+                status = HTTPStatus.UNAUTHORIZED
+            return HttpResponse(body=b"", kind="text/plain", status=status)
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self.unsigned_requests.add(kept, body)

@@ -64,6 +64,16 @@ class UnsignedRequests:
         self.counts = Counter[SignatureFlaw]()
         self._noted_at: dict[SignatureFlaw, float] = {}
 
+    def is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Return whether Slack signed a request within its bound of time.
+
+        `headers` are those that `drop_malformed` has left.
+        """
+        timestamp, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "")
+        if not timestamp or not signature or not self.secret:
+            return False
+        return SignatureVerifier(self.secret).is_valid(body, timestamp, signature)
+
     def add(self, headers: Mapping[str, str], body: bytes) -> None:
         """Count an unsigned request and name its flaw in the log and the audit.
 
