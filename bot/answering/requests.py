@@ -179,7 +179,7 @@ class RequestHead:
                 read = {f.name: _value(stored[f.name]) for f in fields(RequestHead)}
                 read["inner"] = read["inner"].astype(np.float32) * _value(stored["inner_step"])
                 return RequestHead(**read)
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             raise KnowledgeError(f"{HEAD} cannot be read; {AGAIN}") from None
 
 

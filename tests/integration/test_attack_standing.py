@@ -1,6 +1,6 @@
 """Twenty things that a desk stands on and that go while it runs; half of them kept apart.
 
-Each is named by a check of `/readyz`, and by `doctor` beside a desk, in one line with a remedy.
+Each is named by a check that `/readyz` shows, in one line with a remedy.
 """
 
 import os

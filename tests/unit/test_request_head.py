@@ -95,6 +95,8 @@ def test_the_file_survives_a_round_trip_is_small_and_a_broken_one_is_named() -> 
     assert len(raw) < LARGEST
     with pytest.raises(KnowledgeError, match="evals requests"):
         RequestHead.from_bytes(raw[: len(raw) // 2])
+    with pytest.raises(KnowledgeError, match="evals requests"):
+        RequestHead.from_bytes(b"")
 
 
 def test_a_head_of_another_encoder_is_not_used(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,8 +178,8 @@ def _is_of(value: str, authserv_id: str) -> bool:
 def _parse_header(value: str) -> ParsedHeader:
     if len(value) > MAX_HEADER_CHARACTERS:
         return None
-    # The library cannot parse quotes and comments around the server's name, which is known here, nor
-    # a semicolon after the last result, which Yahoo writes.
+    # The library cannot parse quotes and comments around the server's name, which is known here,
+    # nor a semicolon after the last result, which Yahoo writes.
     results = value.partition(";")[2].rstrip("; \t\r\n")
     try:
         return authres.AuthenticationResultsHeader.parse(f"Authentication-Results: ours;{results}")
