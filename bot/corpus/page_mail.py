@@ -6,7 +6,8 @@ Header lines, marks of forwarding and what stands below the signature are no par
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email import message_from_string, policy
+from email import message_from_bytes, message_from_string, policy
+from email.message import MIMEPart
 from email.utils import parseaddr
 from functools import cache
 
@@ -17,6 +18,7 @@ FORWARDS = 5  # header blocks at the top of a mail that was forwarded again and 
 MIN_HEADERS = 2  # lines; a page may begin with one line such as `Subject: …`
 FIELD = re.compile(r"^[\s>*]*([^\W\d_][^:*\n]{1,24}?)\s*\**\s*:\**\s*(.*)$")
 RAW = re.compile(r"(?im)^(?:mime-version|content-type)\s*:")
+ENCODED = frozenset({"base64", "quoted-printable"})  # the charset of others is that of the file
 SIGNATURE = re.compile(r"(?m)^[>\s]*--[ \t]*$")
 NOBODY = re.compile(r"(?i)^(?:no|do|don.?t).{0,2}(?:not.{0,2})?reply")  # an address nobody reads
 
@@ -81,11 +83,24 @@ def _headers(text: str) -> tuple[dict[str, str], str]:
 def _decoded(text: str) -> tuple[dict[str, str], str]:
     """Headers and text of a mail as it was saved, with its encodings undone; HTML before text."""
     message = message_from_string(text, policy=policy.default)
-    part = message.get_body(("html", "plain"))
     names = {"from": "From", "reply_to": "Reply-To", "subject": "Subject", "date": "Date"}
     headers = {ours: str(message[name]) for ours, name in names.items() if message[name]}
-    content = part.get_content() if part else ""
-    return headers, content if isinstance(content, str) else ""
+    whole = message_from_bytes(text.encode("utf-8", "replace"), policy=policy.default)
+    part = whole.get_body(("html", "plain"))
+    return headers, _content(part) if part else ""
+
+
+def _content(part: MIMEPart) -> str:
+    """Return the text of a part of a mail whose 8-bit characters were read as UTF-8 again."""
+    raw = part.get_payload(decode=True)
+    if not isinstance(raw, bytes):
+        return ""
+    encoded = str(part.get("Content-Transfer-Encoding", "")).strip().lower() in ENCODED
+    charset = part.get_content_charset("utf-8") if encoded or raw.isascii() else "utf-8"
+    try:
+        return raw.decode(charset, "replace")
+    except LookupError:  # no character set that Python knows
+        return raw.decode("utf-8", "replace")
 
 
 def _without_mark(text: str) -> str:

@@ -1,7 +1,9 @@
 """`incident-desk new`: a working knowledge folder from a post alone, and incidents side by side."""
 
+import base64
 import http.server
 import io
+import quopri
 import re
 import sys
 import threading
@@ -171,6 +173,30 @@ def test_a_saved_mail_is_read_in_whatever_way_it_is_encoded() -> None:
         "Vos données", "Café Lumière", "aide@lumiere.example", "2026-03-04",
     )  # fmt: skip
     assert page.markdown == "## Que s’est-il passé ?\n\nUn fichier a été copié le 2 mars 2026."
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [
+        ("utf-8", "8bit"),
+        ("utf-8", "quoted-printable"),
+        ("iso-8859-1", "8bit"),
+        ("klingon", "base64"),
+    ],
+)
+def test_a_saved_mail_keeps_its_letters_in_each_charset(charset: str, encoding: str) -> None:
+    said = "Am 2. März 2026 wurden Adressen kopiert. Passwörter sind nicht betroffen."
+    body = {
+        "8bit": said,  # as the file was read, whatever its bytes were
+        "quoted-printable": quopri.encodestring(said.encode()).decode(),
+        "base64": base64.encodebytes(said.encode()).decode(),
+    }[encoding]
+    page = read_published_page(
+        "From: Acme <hilfe@acme.example>\nSubject: Vorfall\nMIME-Version: 1.0\n"
+        f"Content-Type: text/plain; charset={charset}\n"
+        f"Content-Transfer-Encoding: {encoding}\n\n{body}\n"
+    )
+    assert (page.title, page.markdown) == ("Vorfall", said)
 
 
 @pytest.mark.parametrize(
