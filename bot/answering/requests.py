@@ -102,7 +102,7 @@ HONESTLY, NO_REQUEST = 0.5, 0.45
 NO_OWN_SECRET = 0.25  # in place of the second, where the rule is on the desk's own secrets
 DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
     EscalationReason.TAKEOVER: (Label.CRISIS, 0.03),
-    EscalationReason.SECRET_GIVEN: (Label.GIVEN_AWAY, 0.02),
+    EscalationReason.SECRET_GIVEN: (Label.GIVEN_AWAY, 0.01),
     EscalationReason.LEGAL: (Label.FORMAL, 0.04),
     EscalationReason.REGULATOR: (Label.FORMAL, 0.04),
     EscalationReason.DATA_SUBJECT: (Label.FORMAL, 0.04),
@@ -115,9 +115,8 @@ DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
 DOUBTED, PROBABLE = 0.35, 0.55
 SURELY_NONE = 0.15  # below which the classifier of meanings refuses nothing either
 # Probabilities of a kind and of REFUSE: a message that reaches neither is read by a person, and not
-# refused. Of authors that were left out 17 requests without a kind reached the second, one honest
-# message, and 4 of 4,776 ordinary ones.
-KNOWN, SURE = 0.4, 0.8
+# refused ("Could you send me the invoice?" is a request of no kind that the desk refuses).
+KNOWN, SURE = 0.4, 0.95
 # Below this probability of every kind, a sentence that is no question and names no secret asks for
 # nothing: of "This is my second mail." the head knows too little.
 ASKED_PLAINLY = 0.6

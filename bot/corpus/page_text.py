@@ -6,7 +6,7 @@ rewritten.
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 from bot.corpus.dates import days_in
 from bot.resources import read_yaml
@@ -22,11 +22,12 @@ BULLET = re.compile(r"^\s*(?:[-*+•·‣▪–—・]|o(?=\s{2,})|\(?\d{1,2}[.)
 BULLET_SIGN = re.compile(r"^\s*[-*+•·‣▪–—・o]\s+")
 NUMBER = re.compile(r"^\s*\d{1,2}(?:\.\d{1,2})*[.)]?\s+(?=\S)")
 UNDERLINE = re.compile(r"^\s*(?:=+|-{3,}|~{3,}|\*{3,}|_{3,})\s*$")
-# "Q: …", "Frage 3: …", "F3. …" before a question, and the like before its answer.
+# "Q: …", "Frage 3: …", "F3. …" before a question, and the like before its answer; "(a)" is a point
+# of a list.
 ASKING = "q|question|frage|f|pregunta|domanda|pergunta|vraag|pytanie|問|问|質問|질문"
 ANSWERING = "a|answer|antwort|réponse|r|respuesta|risposta|resposta|antwoord|odpowiedź|答|回答|답변"
-ASKS = re.compile(rf"^\W{{0,4}}(?:{ASKING})\s?\d{{0,3}}\s*[:.)：]\**\s*(?=\S)", re.IGNORECASE)
-ANSWERS = re.compile(rf"^\W{{0,4}}(?:{ANSWERING})\s?\d{{0,3}}\s*[:.)：]\**\s+", re.IGNORECASE)
+ASKS = re.compile(rf"^[^\w(]{{0,4}}(?:{ASKING})\s?\d{{0,3}}\s*[:.)：]\**\s*(?=\S)", re.IGNORECASE)
+ANSWERS = re.compile(rf"^[^\w(]{{0,4}}(?:{ANSWERING})\s?\d{{0,3}}\s*[:.)：]\**\s+", re.IGNORECASE)
 # "**Was it copied?** No." in one paragraph.
 BOLD_QUESTION = re.compile(
     r"^(?:[-*+]\s+|\d{1,2}[.)]\s+)?(?:\*\*|__)([^*_\n]{3,}?[?？])\s*(?:\*\*|__)\s+(\S.*)$",
@@ -56,7 +57,7 @@ def is_furniture(block: str, words: str = "furniture") -> bool:
     return len(said) <= FURNITURE_LENGTH and any(each in said for each in _furniture(words))
 
 
-@cache
+@lru_cache(maxsize=8)
 def _furniture(words: str) -> tuple[str, ...]:
     return tuple(read_yaml("post_words.yaml")[words])
 

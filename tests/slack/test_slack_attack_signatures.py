@@ -76,15 +76,20 @@ def stand(app: App, tmp_path: Path, side: SlackSide) -> Iterator[Stand]:
         yield made
 
 
+@pytest.fixture
+def now() -> int:
+    return int(time.time())
+
+
 @pytest.mark.parametrize("half", [SEEN, APART])
 def test_what_slack_did_not_sign_is_refused_and_counted(
-    stand: Stand, side: SlackSide, caplog: pytest.LogCaptureFixture, half: str
+    stand: Stand, side: SlackSide, caplog: pytest.LogCaptureFixture, now: int, half: str
 ) -> None:
     wrong = []
     counts = stand.slack.gateway.unsigned_requests.counts
     for body, kind, sign, flaw in KIND[half]:
         counts.clear()
-        timestamp, signature = sign(side.secret, int(time.time()))
+        timestamp, signature = sign(side.secret, now)
         headers = {"content-type": kind, TIMESTAMP: timestamp, SIGNATURE: signature}
         page = stand.slack.http_adapter(headers, body.encode())
         if page.status != 401 or counts != {flaw: 1} or b"echo" in page.body:
