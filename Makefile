@@ -17,7 +17,7 @@ test: setup
 	@$(BIN)/incident-desk index
 	@$(BIN)/python -m evals lint
 	@.ci/beside \
-	  '$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term' \
+	  '$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term' \
 	  '$(BIN)/python -m evals run' \
 	  '$(BIN)/python -m evals safety'
 

@@ -73,7 +73,7 @@ def test_a_message_has_one_trace_to_the_answer_of_its_case_and_nothing_leaks(
                     case, actor="slack:U0ALICE", action=CaseAction.EDITED, text=f"Dear {NAME}: no.",
                     enqueue_job=service.jobs.enqueue_decision_delivery,
                 )  # fmt: skip
-                wait_until(lambda: len(app.journal.mail_outbox.list_due()) == 0)
+                wait_until(lambda: attributes(made, Step.CASE))
         found = [sorted(names) for names in traces(made).values()]
         assert len(found) == 3
         assert ["decision", "delivery", "intake"] in found
