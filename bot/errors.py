@@ -11,6 +11,11 @@ DeskError
 └── BlockedError      a mail may not be sent as it is: its text says why, and what to do
 """
 
+from zipfile import BadZipFile
+
+# What numpy raises for a file of arrays that is missing, empty, cut or none, or lacks an array.
+UNREADABLE_ARRAYS = (OSError, EOFError, ValueError, KeyError, BadZipFile)
+
 
 class DeskError(Exception):
     """Base of all errors raised on purpose; its text is fit to show on a terminal."""

@@ -6,7 +6,6 @@ own it saves the minute that a whole index takes.
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing_extensions import override
 
 from bot.adapters.e5 import silent
 from bot.adapters.encoder import Encoder, Vector
+from bot.errors import UNREADABLE_ARRAYS
 
 BATCH = 500  # texts embedded in one call; a line of progress follows each
 KEY_BYTES = 16  # of a text's SHA-256: enough that two texts never share a key
@@ -94,7 +94,7 @@ class CachedEncoder(Encoder):
                     return {}
                 keys = stored["keys"].tobytes()
                 vectors = stored["vectors"]
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        except UNREADABLE_ARRAYS:
             return {}
         places = range(0, len(keys), KEY_BYTES)
         return {keys[p : p + KEY_BYTES]: v for p, v in zip(places, vectors, strict=True)}

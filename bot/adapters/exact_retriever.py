@@ -4,7 +4,6 @@ Starting Chroma takes longer than all the rest of `ask`. The file is a copy of w
 written by the same indexing run, and gives the same neighbours.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,9 @@ import numpy.typing as npt
 from bot.adapters.encoder import Encoder
 from bot.corpus.index_records import Record
 from bot.domain import Hit
-from bot.errors import MissingError
+from bot.errors import UNREADABLE_ARRAYS, MissingError
 
 Vectors = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-# What numpy raises for a file that is missing, empty, cut or no array at all.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 class Exact:
@@ -57,7 +54,7 @@ def count_vectors(path: Path) -> int | None:
     try:
         with path.open("rb") as file, np.load(file) as stored:
             return len(stored["answers"])
-    except UNREADABLE:
+    except UNREADABLE_ARRAYS:
         return None
 
 
@@ -74,5 +71,5 @@ def read_vectors(path: Path, encoder: Encoder) -> Exact:
                 for text, label, answers in rows
             ]
             return Exact(encoder, records, stored["vectors"])
-    except UNREADABLE:
+    except UNREADABLE_ARRAYS:
         raise MissingError(f"{path} is missing or damaged; run `incident-desk index`") from None

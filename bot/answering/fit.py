@@ -5,7 +5,6 @@ edit of the knowledge takes effect at once.
 """
 
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from bot.answering.interpretation import best_view
 from bot.corpus import Knowledge, LabelledMessage, Wording, records_of
 from bot.corpus.messages import MessageKind
 from bot.domain import Hit
-from bot.errors import MissingError
+from bot.errors import UNREADABLE_ARRAYS, MissingError
 from bot.policy import screen
 
 Embed = Callable[[Sequence[str]], Floats]  # n texts -> (n, width) unit vectors
@@ -295,7 +294,7 @@ def read_fit(path: Path) -> Fit:
         with path.open("rb") as file, np.load(file) as stored:
             about = json.loads(str(stored["about"]))
             if about["version"] != VERSION:
-                raise ValueError(f"version {about['version']}")  # noqa: TRY301 - named below
+                raise ValueError(f"version {about['version']}")
             weights = Weights(**{name: stored[name] for name in ("mean", "spread", "coefficients")})
             return Fit(
                 labels=tuple(about["labels"]),
@@ -313,7 +312,7 @@ def read_fit(path: Path) -> Fit:
                 ),
                 summary=about["summary"],
             )  # fmt: skip
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except UNREADABLE_ARRAYS as error:
         raise MissingError(
             f"{path}: what the desk learned cannot be read ({error}); run `incident-desk index`"
         ) from None

@@ -14,14 +14,13 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache, cached_property
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature
 from bot.domain import EscalationReason, Priority, Question, RefusalReason
-from bot.errors import KnowledgeError
+from bot.errors import UNREADABLE_ARRAYS, KnowledgeError
 from bot.policy import (
     Escalate,
     Refuse,
@@ -178,7 +177,7 @@ class RequestHead:
                 read = {f.name: _value(stored[f.name]) for f in fields(RequestHead)}
                 read["inner"] = read["inner"].astype(np.float32) * _value(stored["inner_step"])
                 return RequestHead(**read)
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        except UNREADABLE_ARRAYS:
             raise KnowledgeError(f"{HEAD} cannot be read; {AGAIN}") from None
 
 
