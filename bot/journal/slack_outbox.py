@@ -150,14 +150,18 @@ class SlackOutbox:
         ]
         return [post for _, post in sorted(due, key=lambda each: (turns[each[0]], each[1].id))]
 
-    def claim(self, post_id: int) -> bool:
-        """Claim a post for making it; return False when another has claimed it."""
-        return self._move(
-            post_id,
-            SlackPostState.READY,
-            state=SlackPostState.SENDING,
-            attempts=slack_outbox.c.attempts + 1,
-        )
+    def claim(self, post_id: int) -> SlackPost | None:
+        """Claim a post for making it, and return it as it stands now, this attempt counted.
+
+        Its content may have been replaced since it was listed. None when another has claimed it or
+        it was deleted.
+        """
+        this = (slack_outbox.c.id == post_id, slack_outbox.c.state == SlackPostState.READY)
+        values = {"state": SlackPostState.SENDING, "attempts": slack_outbox.c.attempts + 1}
+        with writing(self._engine) as db:
+            row = slack_outbox.update().where(*this).values(values).returning(slack_outbox)
+            claimed = db.execute(row).first()
+        return post_of(claimed) if claimed else None
 
     def mark_sent(self, post: SlackPost, ts: str) -> None:
         """Record that Slack accepted a post; `ts` is the id that Slack gave its message."""

@@ -17,7 +17,7 @@ from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, CaseChange, Journal, Stage
-from bot.journal.slack_records import NewSlackEvent
+from bot.journal.slack_records import NewSlackEvent, SlackPost
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
 from tests.support.journal_records import mail
 from tests.support.waiting import wait_until
@@ -182,6 +182,30 @@ def test_what_was_being_posted_goes_out_again(journal: Journal, sender: OutboxWo
     assert sender.drain() == 0
     journal.slack.requeue_in_flight()
     assert sender.drain() == 1
+
+
+def test_content_that_changed_after_a_post_was_listed_is_what_goes_out(
+    journal: Journal, side: SlackSide, sender: OutboxWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Posts are listed once and made one after the other, while others redraw cards."""
+    journal.receive(mail())
+    journal.mark_failed(1, "Boom")
+    journal.slack.redraw("answer:7", channel=TRIAGE, drawn={"text": "old answer", "blocks": []})
+    journal.slack.enqueue_card(1, channel=TRIAGE, drawn={"text": "old", "blocks": []}, stamp="1")
+    list_due = journal.slack.list_due
+
+    def list_and_redraw() -> list[SlackPost]:
+        posts = list_due()
+        new = {"text": "new answer", "blocks": []}
+        assert journal.slack.redraw("answer:7", channel=TRIAGE, drawn=new)
+        drawn = {"text": "new", "blocks": []}
+        journal.slack.enqueue_card(1, channel=TRIAGE, drawn=drawn, stamp="2")
+        return posts
+
+    monkeypatch.setattr(journal.slack, "list_due", list_and_redraw)
+    sender.drain()
+    assert sorted(card["text"] for card in side.cards()) == ["new", "new answer"]
+    assert journal.slack.count_by_state() == {"sent": 2}
 
 
 def test_an_event_is_tried_three_times(journal: Journal) -> None:

@@ -82,8 +82,8 @@ class OutboxWorker:
         accepted, broken = 0, None
         for post in self.store.list_due():
             try:
-                if self._may_post(post) and self.store.claim(post.id):
-                    accepted += self._post(post)
+                if self._may_post(post) and (claimed := self.store.claim(post.id)):
+                    accepted += self._post(claimed)
             except Exception as error:  # noqa: BLE001 - raised after all others
                 self._has_unrecorded_post = True  # it may be left claimed: requeued next time
                 broken = error
@@ -229,11 +229,10 @@ class OutboxWorker:
         log.error("a post was given up", extra={"case_id": post.case_id, "fault": "refused"})
 
     def _retry_later(self, post: SlackPost, why: str, max_attempts: int | None = None) -> None:
-        tried = post.attempts + 1
-        if tried >= (max_attempts or self.max_attempts):
+        if post.attempts >= (max_attempts or self.max_attempts):
             self._give_up(post, why)
             return
-        wait = self.backoff[min(tried, len(self.backoff)) - 1]
+        wait = self.backoff[min(post.attempts, len(self.backoff)) - 1]
         self.store.retry_later(post.id, why, seconds=wait)
         self._next_post_at[post.channel] = self.tick() + min(wait, self.backoff[0])
 
