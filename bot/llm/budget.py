@@ -38,7 +38,7 @@ class Bounds:
 
     @staticmethod
     def of(limits: ModelLimits, *, calls: int, tokens: int) -> "Bounds":
-        """Returns the bounds of limits.yaml, with the given calls and tokens an hour."""
+        """Return the bounds of limits.yaml, with the given calls and tokens an hour."""
         return Bounds(
             calls=calls, tokens=tokens, at_once=limits.at_once, tries=limits.tries,
             answer_tokens=limits.answer_tokens, failures=limits.failures, rest=limits.rest_seconds,
@@ -57,7 +57,7 @@ class Spend:
     took: int | None = None
 
     def tell(self, tokens: int) -> None:
-        """Sets the tokens that the vendor counted; without it, the whole reservation is spent."""
+        """Set the tokens that the vendor counted; without it, the whole reservation is spent."""
         self.took = tokens
 
 
@@ -78,7 +78,7 @@ class Budget:
 
     @contextmanager
     def call(self, *, most: int = 0, seconds: float = HOUR_SECONDS) -> Iterator[Spend]:
-        """Reserves `most` tokens for one call of `seconds`; raises SpentError without room."""
+        """Reserve `most` tokens for one call of `seconds`; raise SpentError without room."""
         spend = Spend(most=most, until=self.clock() + seconds)
         self._begin(spend)
         try:
@@ -94,7 +94,7 @@ class Budget:
             self._end(spend)
 
     def late(self) -> None:
-        """Counts a failure for a call that missed its deadline, as it may never return."""
+        """Count a failure for a call that missed its deadline, as it may never return."""
         self._count_failure("LateError")
 
     @property

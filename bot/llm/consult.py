@@ -32,11 +32,11 @@ class Consultation:
         self.trust = Trust.of(knowledge)
 
     def ask(self, text: str) -> Selected:
-        """Returns what the model selects for a message; names of people in it are masked."""
+        """Return what the model selects for a message; names of people in it are masked."""
         return self.selector.select(without_people(text), self.offered)
 
     def came(self, selected: Selected, questions: Sequence[str]) -> str:
-        """Returns the ConsultationResult for `questions`, or the fault when nothing came back."""
+        """Return the ConsultationResult for `questions`, or the fault when nothing came back."""
         words = [agreed_verdict(without_people(each), selected) for each in questions]
         if selected.fault or None in words:
             return selected.fault or ConsultationResult.LEFT_OUT
@@ -47,7 +47,7 @@ class Consultation:
         )
 
     def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
-        """Returns the spans that both calls took for questions and that the desk did not.
+        """Return the spans that both calls took for questions and that the desk did not.
 
         `views` are those of the desk's questions. The result is empty while the model is not
         trusted.
@@ -65,7 +65,7 @@ class Consultation:
     def weigh(
         self, question: str, judged: Judgement, selected: Selected, *, threshold: float
     ) -> tuple[Judgement, bool]:
-        """Returns the judgement with the model's verdict applied, and whether its yes counted.
+        """Return the judgement with the model's verdict applied, and whether its yes counted.
 
         Where the desk itself is sure that the post is silent, the verdict also counts for trust.
         """
@@ -89,7 +89,7 @@ RESULT_SENTENCES: dict[str, str] = {
 
 
 def describe_consultation(response: Response) -> Iterator[str]:
-    """Yields a sentence for people on each time that a model was asked about a message."""
+    """Yield a sentence for people on each time that a model was asked about a message."""
     for result in response.asked:
         if words := RESULT_SENTENCES.get(result):
             yield words

@@ -40,7 +40,7 @@ class ModelVerdict:
 def checked(
     entries: Sequence[PassageSelection], *, text: str, offered: Sequence[str]
 ) -> tuple[PassageSelection, ...]:
-    """Returns `entries` unchanged; raises SelectionError when they break the contract.
+    """Return `entries` unchanged; raise SelectionError when they break the contract.
 
     They break it with an id that was not `offered`, a span that is not in `text`, too many entries
     or passages, an answer without passages, or passages without an answer.
@@ -65,7 +65,7 @@ def overlaps(entry: PassageSelection, question: str) -> bool:
 
 
 def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
-    """Returns the combined verdict of the two calls; None where they leave it to the desk.
+    """Return the combined verdict of the two calls; None where they leave it to the desk.
 
     It is a yes only where both calls confirm, and the best passage of each is among those of the
     other. It is None where neither call has an entry, or only one has and confirms; else a no.
@@ -99,7 +99,7 @@ def is_at_stake(
 def apply_verdict(
     judged: Judgement, word: ModelVerdict | None, *, trusted: bool, limits: ModelLimits
 ) -> Judgement:
-    """Returns the judgement with the model's verdict applied.
+    """Return the judgement with the model's verdict applied.
 
     A no sets its probability to 0. A trusted yes puts the model's passages first and raises the
     probability. A yes that is not trusted changes nothing for a passage that the desk quotes by
@@ -121,12 +121,12 @@ def apply_verdict(
 
 
 def _ranked_passages(judged: Judgement, word: ModelVerdict, limits: ModelLimits) -> tuple[str, ...]:
-    """Returns the passages that both calls name and the desk ranks high, in the model's order."""
+    """Return the passages that both calls name and the desk ranks high, in the model's order."""
     return tuple(p for p in word.passages if p in judged.passages[: limits.among])
 
 
 def _raise_probability(probability: float, limits: ModelLimits) -> float:
-    """Returns the probability raised by a trusted yes, which adds `limits.adds` log-odds."""
+    """Return the probability raised by a trusted yes, which adds `limits.adds` log-odds."""
     if probability < limits.floor:
         return probability
     kept = min(probability, 1 - 1e-6)
@@ -134,7 +134,7 @@ def _raise_probability(probability: float, limits: ModelLimits) -> float:
 
 
 def _entry_for(question: str, entries: Sequence[PassageSelection]) -> PassageSelection | None:
-    """Returns the entry on this question, or None; of several one that does not confirm, if any."""
+    """Return the entry on this question, or None; of several one that does not confirm, if any."""
     matching = [e for e in entries if overlaps(e, question)]
     return min(matching, key=_confirms, default=None)
 
@@ -144,5 +144,5 @@ def _confirms(entry: PassageSelection) -> bool:
 
 
 def _without_spaces(text: str) -> str:
-    """Returns the text in lower case without spaces: some languages put none between sentences."""
+    """Return the text in lower case without spaces: some languages put none between sentences."""
     return "".join(text.lower().split())

@@ -43,7 +43,7 @@ class Trust:
 
     @staticmethod
     def of(knowledge: Knowledge) -> "Trust":
-        """Returns the trust in a model that is tested on the silent topics of this knowledge."""
+        """Return the trust in a model that is tested on the silent topics of this knowledge."""
         return Trust(read_limits(knowledge.folder).model, lambda: silent_questions(knowledge))
 
     def holds(self, select: SelectCall) -> bool:
@@ -54,7 +54,7 @@ class Trust:
         return self.good
 
     def saw(self, *, yes: bool) -> None:
-        """Counts what the model said of a question on which the post is silent."""
+        """Count what the model said of a question on which the post is silent."""
         with self._lock:
             self._said_yes.append(yes)
 
@@ -66,7 +66,7 @@ class Trust:
         return yes <= MAX_FORGIVEN or yes <= self.limits.most_yes * of
 
     def _hold_trial(self, select: SelectCall) -> None:
-        """Holds a trial; one whose call failed does not count and is repeated soon."""
+        """Hold a trial; one whose call failed does not count and is repeated soon."""
         self._due = self.clock() + self.limits.trial_seconds
         questions = self._draw_questions()
         if not questions:
@@ -80,7 +80,7 @@ class Trust:
             self.saw(yes=word is not None and word.confirms)
 
     def _draw_questions(self) -> list[str]:
-        """Returns one question of each of some topics, drawn unpredictably."""
+        """Return one question of each of some topics, drawn unpredictably."""
         drawn = random.SystemRandom()
         topics = list(self.silent())
         chosen = drawn.sample(topics, min(self.limits.trial_questions, len(topics)))
@@ -88,7 +88,7 @@ class Trust:
 
 
 def silent_questions(knowledge: Knowledge) -> list[list[str]]:
-    """Returns short English questions that the post says nothing about, a list for each topic.
+    """Return short English questions that the post says nothing about, a list for each topic.
 
     Where the knowledge names no silent topic, they are questions that no post answers.
     """

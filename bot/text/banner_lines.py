@@ -45,7 +45,7 @@ LINK = re.compile(r"https?://|www\.|\w\.[a-z]{2,6}/|<[^<>\s]+\.[^<>\s]+>")
 
 
 def separate_asking_edges(text: str) -> SeparatedText:
-    """Returns the text without a banner or footer that asks something, and what was taken out.
+    """Return the text without a banner or footer that asks something, and what was taken out.
 
     `text` is unwrapped: each paragraph is one line. Where no words would remain, nothing is taken.
     """
@@ -59,7 +59,7 @@ def separate_asking_edges(text: str) -> SeparatedText:
 
 
 def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
-    """Returns the paragraphs without a banner at the beginning, and the lines of that banner."""
+    """Return the paragraphs without a banner at the beginning, and the lines of that banner."""
     taken: list[str] = []
     skipped = 0  # index of the first paragraph that is not yet taken as a banner
     for place, block in enumerate(groups[: 2 * MAX_BANNER_BLOCKS]):
@@ -78,7 +78,7 @@ def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[
 
 
 def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
-    """Returns the person's lines of a paragraph, the banner above them, and whether it asks."""
+    """Return the person's lines of a paragraph, the banner above them, and whether it asks."""
     banner: list[str] = []
     weights: dict[str, int] = {}
     asked = label_weight = 0
@@ -107,7 +107,7 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
 def _decide_banner(
     own: list[str], banner: list[str], weights: dict[str, int], asked: int, label_weight: int
 ) -> tuple[list[str], list[str], bool]:
-    """Returns the parts of a paragraph: where the banner weighs too little, all is the person's."""
+    """Return the parts of a paragraph: where the banner weighs too little, all is the person's."""
     telling = label_weight + sum(weights.values())
     if not telling or telling + QUESTION_WEIGHT * asked < MIN_BANNER_WEIGHT:
         return [*banner, *own], [], False
@@ -115,7 +115,7 @@ def _decide_banner(
 
 
 def _banner_weights(sentence: WeighedSentence) -> dict[str, int]:
-    """Returns the weights of a sentence's topics in the group "banner"; none for a question."""
+    """Return the weights of a sentence's topics in the group "banner"; none for a question."""
     if sentence.is_personal or ASKING.search(sentence.text):
         return {}
     if ADDRESS.search(sentence.text) and _sentence_holds(sentence, "often"):
@@ -134,7 +134,7 @@ def _asks_of_sender(sentence: WeighedSentence) -> bool:
 
 
 def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns the lines without questions of footers among the last ones, and those questions."""
+    """Return the lines without questions of footers among the last ones, and those questions."""
     kept, taken = list(lines), list[str]()
     seen = 0
     for place in range(len(kept) - 1, 0, -1):
@@ -151,7 +151,7 @@ def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _separate_footer(line: str) -> tuple[str, list[str]]:
-    """Returns the person's part of a line, and the footer's question with all that follows it."""
+    """Return the person's part of a line, and the footer's question with all that follows it."""
     sentences = _split_line(line)
     for place, sentence in enumerate(sentences):
         if ASKING.search(sentence.text) and _is_footer_question(sentence, sentences[place + 1 :]):
@@ -222,7 +222,7 @@ def _holds_phrase(folded: str, name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _find_lists(folded: str) -> frozenset[str]:
-    """Returns the names of the lists of which the text holds a phrase."""
+    """Return the names of the lists of which the text holds a phrase."""
     return frozenset(_index().find(folded))
 
 

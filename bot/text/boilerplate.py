@@ -71,12 +71,12 @@ class WeighedSentence:
     asks: bool  # a question, other than whether the mail need be printed
 
     def weight(self, group: str) -> int:
-        """Returns the sum of the weights of the sentence's topics in a group."""
+        """Return the sum of the weights of the sentence's topics in a group."""
         return sum(self.weights[group].values())
 
 
 def separate_boilerplate(text: str) -> SeparatedText:
-    """Returns the person's own lines of `text`, and the lines and sentences that are boilerplate.
+    """Return the person's own lines of `text`, and the lines and sentences that are boilerplate.
 
     `text` is unwrapped: each paragraph is one line. Every sentence is in one of the two results.
     `own` is empty where the whole text is boilerplate.
@@ -100,7 +100,7 @@ def separate_boilerplate(text: str) -> SeparatedText:
 
 
 def split_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yields each run of lines without a blank one as a block, and each blank line by itself."""
+    """Yield each run of lines without a blank one as a block, and each blank line by itself."""
     for _, group in groupby(lines, key=lambda line: bool(line.strip())):
         block = list(group)
         if block[0].strip():
@@ -132,7 +132,7 @@ def _is_boilerplate(block: Sequence[str], *, is_first: bool) -> bool:
 def _separate_line(
     line: str, *, is_first: bool, follows: Mapping[str, bool]
 ) -> tuple[str, list[str]]:
-    """Returns the person's part of a line, and the sentences of it that are boilerplate."""
+    """Return the person's part of a line, and the sentences of it that are boilerplate."""
     if not line.strip() or QUOTED.match(line) or len(line) > MAX_LINE_CHARACTERS:
         return line, []
     label, rest = split_label(line)
@@ -169,7 +169,7 @@ def _is_report(sentences: Sequence[WeighedSentence], stretch: slice, group: str)
 def _find_stretches(
     sentences: Sequence[WeighedSentence], group: str, enough: int, *, may_ask: bool
 ) -> Iterator[slice]:
-    """Yields the longest stretches of neighbouring sentences that are boilerplate of one group.
+    """Yield the longest stretches of neighbouring sentences that are boilerplate of one group.
 
     `enough` is the least weight of a stretch. With `may_ask`, a question with a topic of the group
     may be part of it: "Do not want these emails? Unsubscribe here."
@@ -215,7 +215,7 @@ def _begins_boilerplate(
 def _whole_stretch(
     sentences: Sequence[WeighedSentence], first: int, last: int, group: str
 ) -> slice:
-    """Returns the stretch from `first`; a banner ends before a sentence without a topic of it."""
+    """Return the stretch from `first`; a banner ends before a sentence without a topic of it."""
     if group == "banner":
         end = first
         while end < last and sentences[end].weight(group):
@@ -225,7 +225,7 @@ def _whole_stretch(
 
 
 def _sum_weights(sentences: Iterable[WeighedSentence], group: str) -> int:
-    """Returns the sum of the weights of the sentences' topics, each topic counted once."""
+    """Return the sum of the weights of the sentences' topics, each topic counted once."""
     weights: dict[str, int] = {}
     for sentence in sentences:
         for name, weight in sentence.weights[group].items():
@@ -234,14 +234,14 @@ def _sum_weights(sentences: Iterable[WeighedSentence], group: str) -> int:
 
 
 def _best_group(taken: Sequence[str]) -> str:
-    """Returns the group that the sentences fit better."""
+    """Return the group that the sentences fit better."""
     sentences = [weigh_sentence(text) for text in taken]
     return max(GROUPS, key=lambda group: _sum_weights(sentences, group))
 
 
 @lru_cache(maxsize=1024)
 def weigh_sentence(sentence: str) -> WeighedSentence:
-    """Returns the sentence with the weights of its topics, and whether it is personal or asks."""
+    """Return the sentence with the weights of its topics, and whether it is personal or asks."""
     folded = fold_text(sentence)
     weights: dict[str, dict[str, int]] = {group: {} for group in GROUPS}
     for list_name, phrases in _index().find(folded).items():
@@ -267,7 +267,7 @@ def _speaks_of_us(sentence: str) -> bool:
 
 
 def _spoken_words(sentence: str) -> list[str]:
-    """Returns the words in lower case; accents stay, as they distinguish "ją" from "ja"."""
+    """Return the words in lower case; accents stay, as they distinguish "ją" from "ja"."""
     words = sentence.casefold().replace("’", "'").split()
     return [word.strip(".,;:!?¿¡\"'()") for word in words]
 
@@ -285,7 +285,7 @@ def _speaks_of_oneself(sentence: str, folded: str) -> bool:
 
 
 def split_label(line: str) -> tuple[str, str]:
-    """Returns a mark such as [EXTERNAL] at the beginning of a line, and the rest of the line."""
+    """Return a mark such as [EXTERNAL] at the beginning of a line, and the rest of the line."""
     bare = line.strip()
     if fold_text(bare.strip(FRAME_MARKS)) in _labels():
         return bare, ""
@@ -296,7 +296,7 @@ def split_label(line: str) -> tuple[str, str]:
 
 
 def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns the lines without device lines and attributions at the end, and those taken out."""
+    """Return the lines without device lines and attributions at the end, and those taken out."""
     kept, taken = list(lines), list[str]()
     place = len(kept) - 1
     while place > 0 and len(taken) < MAX_TRAILER_LINES:
@@ -313,7 +313,7 @@ def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _count_trailer_lines(lines: Sequence[str], place: int) -> int:
-    """Counts the lines that end at `place` and make a device line or an attribution: 0, 1 or 2."""
+    """Count the lines that end at `place` and make a device line or an attribution: 0, 1 or 2."""
     line = lines[place].translate(DIRECTION_MARKS).strip()
     if is_device_line(line) or _is_attribution(line):
         return 1

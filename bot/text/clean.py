@@ -33,7 +33,7 @@ class CleanText:
 
 
 def clean_message(text: str) -> CleanText:
-    """Returns the text of a message in the form that decisions are made on, not shown to people.
+    """Return the text of a message in the form that decisions are made on, not shown to people.
 
     In a text of more than MAX_CHARACTERS only lines are joined and marks of postscripts normalized;
     `own` is then all of it.

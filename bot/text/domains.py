@@ -41,7 +41,7 @@ SUBDOMAIN_PROVIDERS = ("fastmail.com", "fastmail.fm")
 
 
 def normalize_domain(domain: str) -> str:
-    """Returns a domain in lower case and ASCII (IDNA), without a dot at its end."""
+    """Return a domain in lower case and ASCII (IDNA), without a dot at its end."""
     plain = domain.strip().rstrip(".").lower()
     if plain.isascii():
         return plain
@@ -52,7 +52,7 @@ def normalize_domain(domain: str) -> str:
 
 
 def registrable_domain(domain: str) -> str:
-    """Returns the domain that one owner has registered, such as `example.co.uk`.
+    """Return the domain that one owner has registered, such as `example.co.uk`.
 
     A public suffix such as `github.io`, under which others register, is returned as it is: it
     belongs to its operator and is equal to no domain below it.
@@ -62,7 +62,7 @@ def registrable_domain(domain: str) -> str:
 
 
 def fold_address(address: str) -> str:
-    """Returns the same address for all those that lead to one mailbox.
+    """Return the same address for all those that lead to one mailbox.
 
     The tag after a plus in the local part is removed, and quotes around it; dots and domains are
     replaced as in `PROVIDERS`.

@@ -149,12 +149,12 @@ CYRILLIC_WORD = re.compile("[\u0400-\u04ff]+(?:['’ʼ-][\u0400-\u04ff]+)*")
 
 
 def detect(text: str) -> str:
-    """Returns the ISO 639-1 code of the language of `text`; English where none is certain."""
+    """Return the ISO 639-1 code of the language of `text`; English where none is certain."""
     return recognize_language(text) or "en"
 
 
 def reply_language(asking: str, whole: str, earlier: Sequence[str] = ()) -> str:
-    """Returns the ISO 639-1 code of the language in which a message is answered.
+    """Return the ISO 639-1 code of the language in which a message is answered.
 
     `asking` holds the sentences of the message that ask, `whole` all that the person wrote in it;
     `asking` decides where its language is certain. `earlier` holds the earlier texts of the same
@@ -170,7 +170,7 @@ def reply_language(asking: str, whole: str, earlier: Sequence[str] = ()) -> str:
 
 
 def recognize_language(text: str) -> str:
-    """Returns the ISO 639-1 code of the language of `text`; empty where none is certain."""
+    """Return the ISO 639-1 code of the language of `text`; empty where none is certain."""
     sample = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
     if script := _language_of_script(sample):
         return script
@@ -188,7 +188,7 @@ def recognize_language(text: str) -> str:
 
 
 def _most_likely(text: str) -> tuple[str, float]:
-    """Returns the most likely language of `text` and its probability, 0 to 1.
+    """Return the most likely language of `text` and its probability, 0 to 1.
 
     In a text with many Cyrillic words only these are read, as the others are names, and only
     languages in Cyrillic letters are candidates. Languages that do not fit the letters of the text
@@ -221,7 +221,7 @@ def _is_written_so(text: str, language: str) -> bool:
 
 
 def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
-    """Returns the language of which alone `words` has OWN_WORDS, and enough; else empty."""
+    """Return the language of which alone `words` has OWN_WORDS, and enough; else empty."""
     shares = {
         language: sum(word in own for word in words)
         for language, own in OWN_WORDS.items()
@@ -232,7 +232,7 @@ def _by_own_words(words: Sequence[str], possible: AbstractSet[str]) -> str:
 
 
 def _language_of_script(text: str) -> str:
-    """Returns the language whose script has enough of the letters; empty for shared scripts."""
+    """Return the language whose script has enough of the letters; empty for shared scripts."""
     letters = [c for c in text if c.isalpha()]
     for language, (first, last) in SCRIPTS:
         share = MIN_KANA_SHARE if language == "ja" else MIN_SCRIPT_SHARE

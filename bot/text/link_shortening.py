@@ -26,7 +26,7 @@ MAX_LINK_CHARACTERS = 120
 
 
 def shorten_links(text: str) -> str:
-    """Returns `text` with each link cut to host and path; a link with a label becomes its label.
+    """Return `text` with each link cut to host and path; a link with a label becomes its label.
 
     `Our notice <https://…>`, `[our notice](https://…)` and Slack's `<https://…|our notice>` become
     `our notice`. A mark behind a link that ends the sentence stays.

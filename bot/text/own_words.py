@@ -77,7 +77,7 @@ class OwnWords:
         cls, *, replies: Iterable[str], lines: Iterable[str], published: Iterable[str],
         labels: Iterable[str], headings: Iterable[str] = (),
     ) -> Self:  # fmt: skip
-        """Returns the own words of these texts.
+        """Return the own words of these texts.
 
         `replies` are templates, `lines` are lines made of a label and a title, `published` are
         passages of the post, `labels` are greetings and labels, `headings` those of passages.
@@ -97,7 +97,7 @@ class OwnWords:
         )
 
     def without(self, text: str) -> str:
-        """Returns `text` without our own sentences and the lines that introduce them.
+        """Return `text` without our own sentences and the lines that introduce them.
 
         A sentence of the post that the asker quotes within a line of their own stays, because it
         says what they ask about. The result is empty when nothing but our own words was sent.
@@ -124,7 +124,7 @@ class OwnWords:
         return bool(letters) and bool(_matcher(self).between.fullmatch(letters))
 
     def stretches(self, text: str) -> list[Stretch]:
-        """Returns the runs of our own sentences that count as quotations, in order.
+        """Return the runs of our own sentences that count as quotations, in order.
 
         Where none of them is a sentence of a template, the asker may have pasted them from the
         post: then they count only where the rest of the text asks something.
@@ -182,7 +182,7 @@ class _LocatedLetters:
 
 
 def _find_runs(own: OwnWords, text: str) -> Iterator[Stretch]:
-    """Yields each run of our sentences with only fillers between them, widened to whole lines."""
+    """Yield each run of our sentences with only fillers between them, widened to whole lines."""
     matcher, read = _matcher(own), _locate_letters(text, own.links)
     run: Stretch | None = None  # its offsets are into `read.letters` until it is widened
     for match in matcher.sentences.finditer(read.letters):
@@ -204,7 +204,7 @@ def _find_runs(own: OwnWords, text: str) -> Iterator[Stretch]:
 
 
 def _widen(read: _LocatedLetters, matcher: _Matcher, run: Stretch) -> Stretch:
-    """Returns the run with offsets into the text, extended by the labels beside it.
+    """Return the run with offsets into the text, extended by the labels beside it.
 
     Where nothing else has letters on its first and last line, it covers these lines whole.
     """
@@ -233,7 +233,7 @@ def _is_line_start(text: str, place: int) -> bool:
 
 
 def _without_introduction(text: str) -> str:
-    """Returns `text` without an attribution or copied mail headers at its end, in any language."""
+    """Return `text` without an attribution or copied mail headers at its end, in any language."""
     lines = text.rstrip(EDGES + "\n").split("\n")
     end = len(lines)
     block = _count_header_lines(lines)
@@ -251,7 +251,7 @@ def _without_introduction(text: str) -> str:
 
 
 def _count_header_lines(lines: list[str]) -> int:
-    """Counts lines at the end that are copied headers ("Word: value") with an address or a date."""
+    """Count lines at the end that are copied headers ("Word: value") with an address or a date."""
     named = 0
     for count, line in enumerate(reversed(lines[-MAX_HEADER_LINES:]), 1):
         bare = line.strip(EDGES)
@@ -279,7 +279,7 @@ def _is_attribution(line: str) -> bool:
 
 
 def _count_attribution_lines(lines: list[str]) -> int:
-    """Counts the lines at the end that are a wrapped attribution, or a name and a date.
+    """Count the lines at the end that are a wrapped attribution, or a name and a date.
 
     Ticket systems write the latter.
     """
@@ -308,7 +308,7 @@ def _text_between(text: str, cuts: list[Stretch]) -> Iterator[str]:
 
 
 def _locate_letters(text: str, links: tuple[str, ...]) -> _LocatedLetters:
-    """Returns the letters of the text and their offsets, without quote marks and foreign links.
+    """Return the letters of the text and their offsets, without quote marks and foreign links.
 
     Our own links stay, also where they are broken over lines.
     """
@@ -329,7 +329,7 @@ def _locate_letters(text: str, links: tuple[str, ...]) -> _LocatedLetters:
 
 
 def _sentence_letters(texts: Iterable[str]) -> list[str]:
-    """Returns the letters of each sentence, and of the parts around each link in one."""
+    """Return the letters of each sentence, and of the parts around each link in one."""
     pieces: list[str] = []
     for text in texts:
         for part in (text, *LINK.split(text)):
@@ -354,7 +354,7 @@ def _letters(text: str) -> str:
 
 @lru_cache(maxsize=MOST_LETTERS)
 def _letter(char: str) -> str:
-    """Returns the letter or digit without case, width and accents; empty for any other
+    """Return the letter or digit without case, width and accents; empty for any other
     character.
     """
     level = unicodedata.normalize("NFKD", char).casefold()

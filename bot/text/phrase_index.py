@@ -23,7 +23,7 @@ class PhraseIndex:
     """
 
     def __init__(self, lists: Mapping[str, Iterable[str]]) -> None:
-        """Reads the rows of each list, in which commas separate the phrases."""
+        """Read the rows of each list, in which commas separate the phrases."""
         self._by_start: dict[str, list[tuple[str, str]]] = {}
         for name, rows in lists.items():
             phrases = {fold_text(phrase) for row in rows for phrase in row.split(",")} - {""}
@@ -31,7 +31,7 @@ class PhraseIndex:
                 self._by_start.setdefault(phrase[:2], []).append((name, phrase))
 
     def find(self, folded: str) -> dict[str, dict[str, int]]:
-        """Returns the phrases that a folded text holds, by list, each with its last position.
+        """Return the phrases that a folded text holds, by list, each with its last position.
 
         A phrase is found only at the beginning of a word, except in scripts from UNSPACED on.
         """
@@ -58,7 +58,7 @@ def _begins_at(folded: str, place: int, phrase: str) -> bool:
 
 
 def fold_text(text: str) -> str:
-    """Returns the text without differences of compatibility form, case, accents, apostrophes."""
+    """Return the text without differences of compatibility form, case, accents, apostrophes."""
     level = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     bare = ACCENTS.sub("", level.translate(DIRECTION_MARKS)).replace("’", "'")
     return " ".join(unicodedata.normalize("NFC", bare).split())

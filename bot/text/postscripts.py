@@ -18,5 +18,5 @@ USUAL = r"\1PS: "
 
 
 def mark_postscripts(text: str) -> str:
-    """Returns `text` with the mark of each postscript as `PS:`."""
+    """Return `text` with the mark of each postscript as `PS:`."""
     return MARK.sub(USUAL, text)

@@ -15,7 +15,7 @@ QUOTE_MARK = "| "
 
 
 def printable(text: str) -> str:
-    """Returns `text` without control and format characters, lone surrogates and private characters.
+    """Return `text` without control and format characters, lone surrogates and private characters.
 
     So the result has no escape sequence, no hidden text and no reversed line. Every kind of line
     break becomes a line feed; tabs stay.
@@ -25,18 +25,18 @@ def printable(text: str) -> str:
 
 
 def printable_line(text: str) -> str:
-    """Returns `text` as one line, so that it cannot pretend to be a further row."""
+    """Return `text` as one line, so that it cannot pretend to be a further row."""
     return " ".join(printable(text).replace("\t", " ").split("\n"))
 
 
 def shorten_line(text: str, most: int) -> str:
-    """Returns `text` as one line of at most `most` characters; a mark shows what was cut off."""
+    """Return `text` as one line of at most `most` characters; a mark shows what was cut off."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def quote_lines(text: str) -> str:
-    """Returns an untrusted text with QUOTE_MARK before each of its lines."""
+    """Return an untrusted text with QUOTE_MARK before each of its lines."""
     return "\n".join(f"{QUOTE_MARK}{line}".rstrip() for line in printable(text).split("\n"))
 
 

@@ -34,7 +34,7 @@ UNDECODED = "\ufffd"
 
 
 def reply_subject(subject: str) -> str:
-    """Returns `Re: ` and the words of `subject`, on one line of at most MAX_SUBJECT_CHARACTERS.
+    """Return `Re: ` and the words of `subject`, on one line of at most MAX_SUBJECT_CHARACTERS.
 
     Other prefixes of replies and forwarded mails, links, addresses, control and bidirectional
     characters are removed. The result is empty where no letter and no digit is left, or where the
@@ -55,7 +55,7 @@ def reply_subject(subject: str) -> str:
 
 
 def _without_unreadable(text: str) -> str:
-    """Returns `text` as one line, without control, invisible and bidirectional characters."""
+    """Return `text` as one line, without control, invisible and bidirectional characters."""
     kept = [char for place, char in enumerate(text) if _is_readable(text, place)]
     return " ".join("".join(kept).split())
 
@@ -77,7 +77,7 @@ def _without_links(text: str) -> str:
 
 
 def _without_prefix(text: str) -> str:
-    """Returns the text without a leading `Re:` or the like; tags such as [ID 1] before it stay."""
+    """Return the text without a leading `Re:` or the like; tags such as [ID 1] before it stay."""
     tags = TAGS.match(text)
     rest = text[tags.end() :] if tags else text
     prefix = _prefix_pattern().match(rest)
@@ -89,7 +89,7 @@ def _without_prefix(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """Returns at most `most` characters; a longer text is cut between words where that is near."""
+    """Return at most `most` characters; a longer text is cut between words where that is near."""
     if len(text) <= most:
         return text
     cut = text[: most - 1]
@@ -108,5 +108,5 @@ def _prefix_pattern() -> "re2._Regexp[str]":
 
 
 def _to_full_width(word: str) -> str:
-    """Returns the word in the full-width letters of East Asian mail programs."""
+    """Return the word in the full-width letters of East Asian mail programs."""
     return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word)

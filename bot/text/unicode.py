@@ -58,7 +58,7 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def without_invisible(text: str) -> str:
-    """Returns `text` without invisible characters; to search in, not to show.
+    """Return `text` without invisible characters; to search in, not to show.
 
     Joiners are removed too, without which some scripts are misspelt.
     """
@@ -67,7 +67,7 @@ def without_invisible(text: str) -> str:
 
 @cache
 def ascii_readings() -> dict[str, str]:
-    """Returns the ASCII characters that each look-alike can be read as, the likeliest first.
+    """Return the ASCII characters that each look-alike can be read as, the likeliest first.
 
     The first reading of another script's digit is its value. Compatibility forms and letters with
     accents are read as the character that they consist of.
@@ -83,7 +83,7 @@ def ascii_readings() -> dict[str, str]:
 
 @cache
 def reading_table(place: int = 0) -> dict[int, str]:
-    """Returns a table for str.translate, from each look-alike to its reading number `place`.
+    """Return a table for str.translate, from each look-alike to its reading number `place`.
 
     A look-alike with fewer readings becomes its last one.
     """
@@ -92,7 +92,7 @@ def reading_table(place: int = 0) -> dict[int, str]:
 
 @cache
 def latin_look_alikes() -> dict[int, str]:
-    """Returns a table for str.translate, from letters of other scripts to Latin look-alikes."""
+    """Return a table for str.translate, from letters of other scripts to Latin look-alikes."""
     return {
         ord(char): read[0]
         for char, read in ascii_readings().items()
@@ -102,7 +102,7 @@ def latin_look_alikes() -> dict[int, str]:
 
 @cache
 def ligatures() -> dict[str, str]:
-    """Returns the characters that stand for several ASCII letters or digits: ﬁ for fi."""
+    """Return the characters that stand for several ASCII letters or digits: ﬁ for fi."""
     expansions = {}
     for code in (code for block in COMPATIBLE_BLOCKS for code in block):
         plain = unicodedata.normalize("NFKC", chr(code))
@@ -119,7 +119,7 @@ def ligatures() -> dict[str, str]:
 
 @cache
 def look_alikes() -> frozenset[str]:
-    """Returns the characters that pass for ASCII ones and that `plain_forms` does not replace."""
+    """Return the characters that pass for ASCII ones and that `plain_forms` does not replace."""
     plain = plain_forms()
     read = {c for c, alike in ascii_readings().items() if plain.get(ord(c)) != alike}
     return frozenset(read | ligatures().keys())
@@ -127,7 +127,7 @@ def look_alikes() -> frozenset[str]:
 
 @cache
 def other_script_letters() -> frozenset[str]:
-    """Returns the look-alikes of ASCII letters and digits that belong to another script."""
+    """Return the look-alikes of ASCII letters and digits that belong to another script."""
     return frozenset(
         char
         for char, read in ascii_readings().items()
@@ -137,7 +137,7 @@ def other_script_letters() -> frozenset[str]:
 
 @cache
 def plain_forms() -> dict[int, str]:
-    """Returns a table for str.translate that makes characters plain, one for one.
+    """Return a table for str.translate that makes characters plain, one for one.
 
     Full width and other compatibility forms, digits of all scripts, dashes, spaces and quotes
     become their ASCII form; surrogates become U+FFFD, which UTF-8 can encode.
@@ -163,7 +163,7 @@ def plain_forms() -> dict[int, str]:
 
 @cache
 def bare_letters() -> dict[int, str]:
-    """Returns a table for str.translate that takes accents off Latin letters, one for one.
+    """Return a table for str.translate that takes accents off Latin letters, one for one.
 
     It also maps the dotted capital I, whose lower case is two characters, and the Russian ё.
     """
@@ -179,7 +179,7 @@ def bare_letters() -> dict[int, str]:
 
 @cache
 def level_forms() -> dict[int, str]:
-    """Returns a table for str.translate that takes accents off a decomposed text in lower case.
+    """Return a table for str.translate that takes accents off a decomposed text in lower case.
 
     Combining marks (MARKS) and Arabic vowels are removed; the vowel signs of Indic scripts stay,
     because they are letters. Apostrophes and hyphens become ASCII.
@@ -196,13 +196,13 @@ def _listed_look_alikes() -> dict[str, str]:
 
 
 def _digit_value(char: str) -> str:
-    """Returns the value of a digit of any script, also in a circle; empty for no digit."""
+    """Return the value of a digit of any script, also in a circle; empty for no digit."""
     value = unicodedata.digit(char, None)
     return "" if value is None else str(value)
 
 
 def _reading_of_parts(char: str, readings: dict[str, str]) -> str:
-    """Returns the ASCII readings of a compatibility form or accented letter; empty for none."""
+    """Return the ASCII readings of a compatibility form or accented letter; empty for none."""
     parts = unicodedata.normalize("NFKD", char)
     bare = "".join(part for part in parts if part not in MARKS)
     if len(bare) != 1 or bare == char:
@@ -222,5 +222,5 @@ def _invisible_table() -> dict[int, None]:
 
 
 def without_surrogates(text: str) -> str:
-    """Returns `text` with each surrogate, which UTF-8 cannot encode, as U+FFFD; same length."""
+    """Return `text` with each surrogate, which UTF-8 cannot encode, as U+FFFD; same length."""
     return SURROGATES.sub("\ufffd", text)

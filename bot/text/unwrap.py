@@ -53,7 +53,7 @@ OPENS_QUESTION = re.compile(
 
 
 def unwrap(text: str) -> str:
-    """Returns `text` with the line breaks removed that a mail program set at a fixed width.
+    """Return `text` with the line breaks removed that a mail program set at a fixed width.
 
     The result has the same words in the same order. Words of scripts that are written without
     spaces (Chinese, Japanese, Thai) are joined without one. Blank lines and all other line breaks
@@ -76,7 +76,7 @@ def unwrap(text: str) -> str:
 
 
 def _with_whole_links(lines: Sequence[str]) -> list[str]:
-    """Returns the lines with each link that was broken over several lines put on one."""
+    """Return the lines with each link that was broken over several lines put on one."""
     joined = [lines[0]]
     for line in lines[1:]:
         before, first = joined[-1], (line.split(maxsplit=1) or [""])[0]
@@ -94,7 +94,7 @@ def _ends_in_link(line: str) -> bool:
 
 
 def _breaks_of_programs(lines: Sequence[str]) -> set[int]:
-    """Returns the numbers of the lines that continue the line before them."""
+    """Return the numbers of the lines that continue the line before them."""
     runs = _find_runs(lines)
     numbers: set[int] = set()
     for measure in (len, count_columns):
@@ -105,7 +105,7 @@ def _breaks_of_programs(lines: Sequence[str]) -> set[int]:
 
 
 def _find_runs(lines: Sequence[str]) -> list[list[int]]:
-    """Returns runs of at least two neighbouring lines, by number, that may be one paragraph."""
+    """Return runs of at least two neighbouring lines, by number, that may be one paragraph."""
     runs: list[list[int]] = []
     current: list[int] = []
     for place, line in enumerate(lines):
@@ -145,7 +145,7 @@ def _is_header(line: str) -> bool:
 def _width_of_text(
     lines: Sequence[str], runs: Sequence[Sequence[int]], measure: Callable[[str], int]
 ) -> int:
-    """Returns the greatest length of a line that another line of its run follows, or 0."""
+    """Return the greatest length of a line that another line of its run follows, or 0."""
     lengths = (measure(lines[i].rstrip()) for run in runs for i in run[:-1])
     return max((length for length in lengths if length <= MAX_WRAPPED_WIDTH), default=0)
 
@@ -153,7 +153,7 @@ def _width_of_text(
 def _continued_lines(
     lines: Sequence[str], run: Sequence[int], measure: Callable[[str], int], widest: int
 ) -> set[int]:
-    """Returns the numbers of the lines of one run that continue the line before them.
+    """Return the numbers of the lines of one run that continue the line before them.
 
     `measure` gives the length of a line, `widest` is the margin of the whole text.
     """
@@ -175,7 +175,7 @@ def _continued_lines(
 
 
 def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) -> int:
-    """Returns the length that a line would have with the first word of the next line."""
+    """Return the length that a line would have with the first word of the next line."""
     line, following = lines[place].rstrip(), lines[place + 1].strip()
     word = following.split(maxsplit=1)[0]
     if _is_unspaced(line[-1:]) or _is_unspaced(word[:1]) or _splits_word(line, word):
@@ -229,7 +229,7 @@ def _stands_alone(line: str, following: str) -> bool:
 
 
 def _joint(line: str, following: str) -> str:
-    """Returns the space between two joined lines; empty after a hyphen and in unspaced scripts."""
+    """Return the space between two joined lines; empty after a hyphen and in unspaced scripts."""
     before, after = line.rstrip(), following.strip()
     word, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
     if _is_unspaced(before[-1:]) or _is_unspaced(after[:1]) or _splits_word(before, first):
@@ -256,7 +256,7 @@ def _is_unspaced(letter: str) -> bool:
 
 
 def count_columns(text: str) -> int:
-    """Counts the columns of `text` on a terminal: East Asian wide letters take two."""
+    """Count the columns of `text` on a terminal: East Asian wide letters take two."""
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

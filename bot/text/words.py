@@ -9,13 +9,13 @@ SURROUNDING_MARKS = ".,;:!?…\"'()[]¿¡«»“”„؟،।।、。？！"
 
 @cache
 def listed_words(name: str) -> frozenset[str]:
-    """Returns the words under `name` in the table, of all languages together."""
+    """Return the words under `name` in the table, of all languages together."""
     return frozenset(word for row in _rows(name) for word in row.split())
 
 
 @cache
 def listed_phrases(name: str) -> tuple[str, ...]:
-    """Returns the phrases under `name` in the table, where commas separate them."""
+    """Return the phrases under `name` in the table, where commas separate them."""
     return tuple(phrase.strip() for row in _rows(name) for phrase in row.split(","))
 
 

@@ -132,7 +132,7 @@ def hands() -> list[str]:
 
 
 def data_hash(names: Iterable[str]) -> str:
-    """Identifies the messages of some hands."""
+    """Identify the messages of some hands."""
     read = b"".join((HANDS / f"{name}.jsonl").read_bytes() for name in sorted(names))
     return hashlib.sha256(read).hexdigest()[:12]
 

@@ -36,7 +36,7 @@ class _AddressScan:
     inside: bool = False
 
     def add(self, text: str) -> None:
-        """Adds text to the address proper, or to the name before it."""
+        """Add text to the address proper, or to the name before it."""
         if self.inside:
             self.angle = (self.angle or "") + text
         elif self.angle is None:
@@ -45,7 +45,7 @@ class _AddressScan:
             self.after += text
 
     def spec(self) -> str | None:
-        """Returns the addr-spec, UNREADABLE_ADDRESS for one that is no address, None for no
+        """Return the addr-spec, UNREADABLE_ADDRESS for one that is no address, None for no
         entry.
         """
         address = self.words if self.angle is None else self.angle
@@ -58,7 +58,7 @@ class _AddressScan:
 
 
 def parse_addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """Returns the different addr-specs of some headers, in lower case and in order.
+    """Return the different addr-specs of some headers, in lower case and in order.
 
     Reading stops once more than `limit` of them are read, so the result may have `limit` + 1
     entries.
@@ -67,7 +67,7 @@ def parse_addresses(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
 
 
 def parse_authors(values: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """Returns the addr-specs of From headers; none at all where one of the entries cannot be read.
+    """Return the addr-specs of From headers; none at all where one of the entries cannot be read.
 
     The reply goes to the author, so where one of two entries is unreadable, the other is not simply
     taken. A header longer than MAX_HEADER_CHARACTERS gives no address either, since only its
@@ -91,7 +91,7 @@ def _read_addresses(values: Iterable[str], limit: int) -> list[str]:
 
 
 def _strip_surroundings(address: str) -> str:
-    """Returns the address without what may stand around it, or UNREADABLE_ADDRESS."""
+    """Return the address without what may stand around it, or UNREADABLE_ADDRESS."""
     address = address.removeprefix(MAILTO)
     if address.startswith("@"):  # a route, which nobody writes any more
         address = address.rpartition(":")[2]
@@ -104,7 +104,7 @@ def _strip_surroundings(address: str) -> str:
 
 
 def _split_entries(value: str) -> list[str]:
-    """Returns the addr-spec of each entry of one header."""
+    """Return the addr-spec of each entry of one header."""
     specs: list[str | None] = []
     scan, depth, place, end = _AddressScan(), 0, 0, len(value)
     while place < end:
@@ -142,7 +142,7 @@ def _read_char(char: str, scan: _AddressScan) -> None:
 
 
 def _read_quoted(value: str, place: int, scan: _AddressScan) -> int:
-    """Reads a quoted string and returns where it ends.
+    """Read a quoted string and return where it ends.
 
     A quoted local part counts, a quoted display name does not. Quotes around a plain local part
     mean nothing; around any other they belong to the address, which then stays quoted and is never

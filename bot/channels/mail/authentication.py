@@ -52,7 +52,7 @@ class _Results:
 
 
 def prove_sender(mail: ParsedMail, authserv_id: str) -> SenderProof:
-    """Returns what the server `authserv_id` found out about the address in From.
+    """Return what the server `authserv_id` found out about the address in From.
 
     DMARC decides; where the domain publishes no policy, DKIM or SPF must have passed. Each counts
     for the domain in From or for another one of the same owner only. A DMARC result for a domain of
@@ -108,7 +108,7 @@ def _sender_domain(mail: ParsedMail) -> str:
 
 
 def _domain_of(result: authres.AuthenticationResult) -> str:
-    """Returns the domain that a result speaks of; empty where it names none.
+    """Return the domain that a result speaks of; empty where it names none.
 
     OpenDMARC, Exim, rspamd, Gmail and Microsoft 365 name the domain in From with each DMARC result;
     rspamd names the domain of its owner where that one publishes the policy.
@@ -127,7 +127,7 @@ def _list_results(
 
 
 def _results_of(method: str, headers: Sequence[ParsedHeader]) -> set[str]:
-    """Returns the results of one method in lower case."""
+    """Return the results of one method in lower case."""
     return {str(result.result).lower() for result in _list_results(method, headers)}
 
 
@@ -149,7 +149,7 @@ def _read_results(mail: ParsedMail, authserv_id: str) -> _Results:
 
 
 def _chain(headers: Sequence[ParsedHeader]) -> list[ParsedHeader]:
-    """Returns the topmost header and those of further milters that follow it.
+    """Return the topmost header and those of further milters that follow it.
 
     Where each milter writes its own header, each has one method that none above it has.
     """

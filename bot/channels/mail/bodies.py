@@ -39,7 +39,7 @@ ShownText = tuple[str, bool]
 
 
 def extract_body_text(tree: MimePart) -> tuple[str, bool]:
-    """Returns all inline text of a mail, and whether some of it was hidden.
+    """Return all inline text of a mail, and whether some of it was hidden.
 
     Where two parts say the same, the plain one is taken before HTML. The text is cut at
     MAX_TEXT_CHARACTERS. LimitError is raised when there is too much HTML.
@@ -59,7 +59,7 @@ class _BodyReader:
     characters: int = MAX_SOURCE_CHARACTERS
 
     def shown(self, part: MimePart) -> list[ShownText]:
-        """Returns the pieces of text under a part, in order."""
+        """Return the pieces of text under a part, in order."""
         if part.content_type == "multipart/alternative" and part.children:
             return self._chosen(part)
         if part.children:
@@ -81,7 +81,7 @@ class _BodyReader:
         return decode_text(content, charset, hints=(named, *self.hints))
 
     def _chosen(self, part: MimePart) -> list[ShownText]:
-        """Returns the first alternative with any words; a later one where that is a placeholder."""
+        """Return the first alternative with any words; a later one where that is a placeholder."""
         ways = [way for child in part.children if _spoken_text(way := self.shown(child))]
         if not ways:
             return []
@@ -92,7 +92,7 @@ class _BodyReader:
         return chosen
 
     def _page(self, source: str) -> ShownText:
-        """Returns the text of an HTML part and subtracts its size from the limits."""
+        """Return the text of an HTML part and subtract its size from the limits."""
         self.characters -= len(source)
         if self.characters < 0:
             raise LimitError("more than a million characters of HTML")
@@ -102,7 +102,7 @@ class _BodyReader:
 
 
 def _spoken_text(way: list[ShownText]) -> str:
-    """Returns the text of the pieces without placeholders of pictures, links and invisible
+    """Return the text of the pieces without placeholders of pictures, links and invisible
     characters; empty where no word is left.
     """
     text = WORDLESS.sub(" ", "\n".join(text for text, _ in way))
@@ -123,7 +123,7 @@ def _is_placeholder(text: str, other: str) -> bool:
 
 
 def _distinct_words(text: str) -> frozenset[str]:
-    """Returns the different words in small letters; of a text without spaces, its characters."""
+    """Return the different words in small letters; of a text without spaces, its characters."""
     words = WORD.findall(text.casefold())
     wide = any(char > "\u3040" for char in text)
     return frozenset("".join(words)) if wide else frozenset(words)
@@ -134,7 +134,7 @@ def _with_plain_line_ends(text: str) -> str:
 
 
 def _join_flowed_lines(text: str, flow: Flow) -> str:
-    """Returns `text` with the lines joined that a program broke as format=flowed (RFC 3676).
+    """Return `text` with the lines joined that a program broke as format=flowed (RFC 3676).
 
     Lines of quotes are joined as well. A text that is not flowed is returned unchanged.
     """

@@ -57,7 +57,7 @@ class Guess:
 
 
 def guess_charset(content: bytes) -> str:
-    """Returns the name of the set that fits best; empty where none fits or two read differently."""
+    """Return the name of the set that fits best; empty where none fits or two read differently."""
     return _guess_from_sample(_take_sample(content))
 
 
@@ -87,7 +87,7 @@ def fits_charset(content: bytes, name: str) -> bool:
 
 
 def _take_sample(content: bytes) -> bytes:
-    """Returns the first lines with bytes beyond ASCII; the whole text where there are none."""
+    """Return the first lines with bytes beyond ASCII; the whole text where there are none."""
     if len(content) < MAX_SAMPLE_BYTES:
         return content
     lines = content[: 50 * MAX_SAMPLE_BYTES].splitlines(keepends=True)
@@ -105,7 +105,7 @@ def _try_charset(sample: bytes, name: str) -> Guess | None:
 
 
 def _decode_sample(sample: bytes, name: str) -> str | None:
-    """Decodes a sample that may end within a letter; None where a byte does not fit."""
+    """Decode a sample that may end within a letter; None where a byte does not fit."""
     if len(sample) < MAX_SAMPLE_BYTES:
         return decode_strictly(sample, name)
     try:
@@ -115,7 +115,7 @@ def _decode_sample(sample: bytes, name: str) -> str | None:
 
 
 def _measure_fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
-    """Returns the share of `beyond` that a language uses, and the languages that use most of it."""
+    """Return the share of `beyond` that a language uses, and the languages that use most of it."""
     letters = [c.lower()[:1] for c in beyond if c not in charset_table()["signs"]]
     if not letters:
         return 0.5, []
@@ -137,7 +137,7 @@ def _measure_fit(beyond: list[str], name: str) -> tuple[float, list[str]]:
 def _measure_script_fit(
     letters: list[str], kinds: list[str], script: str
 ) -> tuple[float, list[str]]:
-    """Returns how near the share of the script's commonest letters comes to that of a usual
+    """Return how near the share of the script's commonest letters comes to that of a usual
     text.
     """
     common = sum(c in charset_table()["scripts"][script] for c in letters) / len(letters)
@@ -146,7 +146,7 @@ def _measure_script_fit(
 
 
 def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[float, str]:
-    """Returns the share of letters in which Chinese, Japanese or Korean is mostly written, and the
+    """Return the share of letters in which Chinese, Japanese or Korean is mostly written, and the
     language.
     """
     total = len(letters)
@@ -166,7 +166,7 @@ def _measure_wide_fit(letters: list[str], kinds: list[str], name: str) -> tuple[
 
 
 def _common_share(letters: list[str], language: str) -> float:
-    """Returns the share of the commonest characters against that of a usual text, at most 1."""
+    """Return the share of the commonest characters against that of a usual text, at most 1."""
     common = charset_table()["common"][language]
     return min(1.0, sum(c in common for c in letters) / (0.35 * len(letters)))
 
@@ -183,7 +183,7 @@ def _is_first_level(char: str, codec: str, low: int, high: int) -> bool:
 
 @lru_cache(maxsize=MOST_CHARACTERS)
 def _script_of(char: str) -> str:
-    """Returns the script of a character, as far as the fit depends on it."""
+    """Return the script of a character, as far as the fit depends on it."""
     name = unicodedata.name(char, "")
     if name.startswith(("HIRAGANA", "KATAKANA")):
         return "KANA"
@@ -196,7 +196,7 @@ def _script_of(char: str) -> str:
 
 
 def _languages_by_words(text: str) -> frozenset[str]:
-    """Returns the languages whose commonest words the text has most of; none where it has none."""
+    """Return the languages whose commonest words the text has most of; none where it has none."""
     ascii_words = [word for word in text.lower().split() if word.isascii()]
     words: dict[str, str] = charset_table()["words"]
     counts = {code: sum(word in own.split() for word in ascii_words) for code, own in words.items()}
@@ -205,7 +205,7 @@ def _languages_by_words(text: str) -> frozenset[str]:
 
 
 def _count_strange(text: str) -> int:
-    """Counts the characters that stand where no language has them."""
+    """Count the characters that stand where no language has them."""
     count = sum(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text if c > "\x7e")
     count += text.count("\ufffd") + len(SIGN_INSIDE_WORD.findall(text))
     count += sum(not run.isascii() for run in CAPITAL_AT_END.findall(text))
@@ -213,7 +213,7 @@ def _count_strange(text: str) -> int:
 
 
 def _count_strange_letters(word: str) -> int:
-    """Counts letters of a word that mixes scripts, or of a Latin one with hardly any plain
+    """Count letters of a word that mixes scripts, or of a Latin one with hardly any plain
     letter.
     """
     if word.isascii():

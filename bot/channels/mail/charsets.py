@@ -32,14 +32,14 @@ BYTE_ORDER_MARKS = (
 
 @cache
 def charset_table() -> dict[str, Any]:
-    """Returns the package's table of character sets (bot/data/charsets.yaml)."""
+    """Return the package's table of character sets (bot/data/charsets.yaml)."""
     tables: dict[str, Any] = read_yaml("charsets.yaml")
     return tables
 
 
 @lru_cache(maxsize=MOST_CHARSETS)
 def python_codec(charset: str) -> str:
-    """Returns Python's name of a declared character set; empty when it names none that can be
+    """Return Python's name of a declared character set; empty when it names none that can be
     read.
     """
     wanted = charset.strip().strip("'\" ").lower()[:60]
@@ -56,12 +56,12 @@ def python_codec(charset: str) -> str:
 
 
 def charset_of_byte_order_mark(content: bytes) -> str:
-    """Returns the character set that a byte order mark names; empty without one."""
+    """Return the character set that a byte order mark names; empty without one."""
     return next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "")
 
 
 def charset_in_source(page: bytes) -> str:
-    """Returns the character set that HTML, XML or CSS declares at its start; empty without one."""
+    """Return the character set that HTML, XML or CSS declares at its start; empty without one."""
     declaration = CHARSET_DECLARATION.search(page[:MAX_SNIFFED_BYTES])
     name = next((group for group in declaration.groups() if group), b"") if declaration else b""
     # A page whose declaration could be read as ASCII is in no set of two or four bytes a letter.
@@ -69,7 +69,7 @@ def charset_in_source(page: bytes) -> str:
 
 
 def decode_strictly(content: bytes, name: str) -> str | None:
-    """Returns the text of `content` in the character set `name`; None where a byte does not fit."""
+    """Return the text of `content` in the character set `name`; None where a byte does not fit."""
     if name == JAPANESE:
         return decode_iso_2022_jp(content)
     if name == "utf-16" and not charset_of_byte_order_mark(content):
@@ -81,7 +81,7 @@ def decode_strictly(content: bytes, name: str) -> str | None:
 
 
 def decode_iso_2022_jp(content: bytes) -> str:
-    """Decodes ISO-2022-JP as mail programs write it (cp50221), which Python's codec refuses.
+    """Decode ISO-2022-JP as mail programs write it (cp50221), which Python's codec refuses.
 
     It has NEC's signs and half-width letters. Bytes that do not fit become U+FFFD.
     """
@@ -96,7 +96,7 @@ def decode_iso_2022_jp(content: bytes) -> str:
 
 
 def _decode_stretch(content: bytes, state: str) -> str:
-    """Decodes a stretch without escapes; a line end always ends a stretch of two-byte letters."""
+    """Decode a stretch without escapes; a line end always ends a stretch of two-byte letters."""
     if not content or state in ("(B", "(J", "(H"):
         return content.decode("cp932", "replace")
     if state == "(I":
@@ -117,7 +117,7 @@ def _decode_two_byte_line(line: bytes, *, extra: bool) -> str:
 
 
 def _to_shift_jis(letters: bytes) -> bytes:
-    """Renumbers two-byte letters of JIS X 0208 as Shift_JIS."""
+    """Renumber two-byte letters of JIS X 0208 as Shift_JIS."""
     shifted = bytearray()
     at = 0
     while at < len(letters):
@@ -134,7 +134,7 @@ def _to_shift_jis(letters: bytes) -> bytes:
 
 
 def _guess_utf16_order(content: bytes) -> str:
-    """Guesses the byte order of UTF-16 without a mark: the high bytes of a script vary less."""
+    """Guess the byte order of UTF-16 without a mark: the high bytes of a script vary less."""
     even, odd = set(content[0:4000:2]), set(content[1:4000:2])
     return "utf-16-le" if len(odd) < len(even) else "utf-16-be"
 

@@ -41,12 +41,12 @@ class StrictHeaders(EmailPolicy):
 
     @override
     def fold(self, name: str, value: Any) -> str:
-        """Returns a header folded into lines, as text."""
+        """Return a header folded into lines, as text."""
         return _fold_header(name, str(value)) or str(super().fold(name, value))
 
     @override
     def fold_binary(self, name: str, value: Any) -> bytes:
-        """Returns a header folded into lines, as bytes."""
+        """Return a header folded into lines, as bytes."""
         folded = _fold_header(name, str(value)).encode("ascii")
         return folded or bytes(super().fold_binary(name, value))
 
@@ -76,7 +76,7 @@ class Composer:
         automatic: bool,
         language: str = "en",
     ) -> Reply:
-        """Returns the reply to a stored message; composed again, it has the same Message-ID.
+        """Return the reply to a stored message; composed again, it has the same Message-ID.
 
         `subject` is the desk's own. The asker's takes its place where the message carries one that
         may go back to them. `turn` tells several replies to one message apart. InputError is raised
@@ -124,12 +124,12 @@ def _recipient_address(sender: str) -> str:
 
 
 def _valid_ids(header: str) -> list[str]:
-    """Returns the ids of a stored header that RFC 5322 allows; no other is sent."""
+    """Return the ids of a stored header that RFC 5322 allows; no other is sent."""
     return [each for each in header.split() if is_valid_id(each)]
 
 
 def _shorten_references(earlier: list[str], parent: list[str]) -> list[str]:
-    """Returns the ids for References, which end with the mail that is answered.
+    """Return the ids for References, which end with the mail that is answered.
 
     Of more than MAX_REFERENCES ids, the first and the latest are kept.
     """
@@ -138,7 +138,7 @@ def _shorten_references(earlier: list[str], parent: list[str]) -> list[str]:
 
 
 def _encoded_words(value: str) -> Iterator[str]:
-    """Yields RFC 2047 encoded words of whole characters.
+    """Yield RFC 2047 encoded words of whole characters.
 
     None is cut beside a space, because mail programs lose a space there.
     """
@@ -161,7 +161,7 @@ def _encoded_word(chunk: bytes) -> str:
 
 
 def _fold_header(name: str, value: str) -> str:
-    """Returns a header of ids or a subject with its line ends; empty for any other header."""
+    """Return a header of ids or a subject with its line ends; empty for any other header."""
     if name.lower() == "subject":
         if not value.isascii():
             return f"{name}: {f'{CRLF} '.join(_encoded_words(value))}{CRLF}"

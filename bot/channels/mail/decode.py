@@ -43,7 +43,7 @@ SEVEN_BIT_CODECS = frozenset({"utf-7", "hz", "iso2022_kr", "utf-16"})
 
 
 def decode_transfer_encoding(body: bytes, encoding: str) -> bytes:
-    """Returns the body without base64 or quoted-printable; unchanged where that fails."""
+    """Return the body without base64 or quoted-printable; unchanged where that fails."""
     match encoding.partition(";")[0].partition("(")[0].strip().lower():
         case "base64":
             return _decode_base64(body)
@@ -54,7 +54,7 @@ def decode_transfer_encoding(body: bytes, encoding: str) -> bytes:
 
 
 def decode_text(content: bytes, charset: str, *, hints: Sequence[str] = ()) -> str:
-    """Returns the text of a part.
+    """Return the text of a part.
 
     `charset` is what the part's header declares, `hints` what other places name (the page itself,
     the subject). A character set that gives no plausible text is not believed, and one is guessed
@@ -78,7 +78,7 @@ def is_garbled(text: str) -> bool:
 
 
 def repair_double_encoding(text: str) -> str:
-    """Returns `text` with UTF-8 that was encoded twice decoded correctly.
+    """Return `text` with UTF-8 that was encoded twice decoded correctly.
 
     A line is repaired only where all of it can be.
     """
@@ -103,7 +103,7 @@ def _repair_line(line: str) -> str:
 
 
 def _remove_one_encoding(line: str, name: str) -> str:
-    """Returns the line with its UTF-8 decoded once more; empty where a letter does not fit.
+    """Return the line with its UTF-8 decoded once more; empty where a letter does not fit.
 
     `name` is the character set for which the UTF-8 was mistaken.
     """
@@ -122,7 +122,7 @@ def _remove_one_encoding(line: str, name: str) -> str:
 
 
 def _decode_seven_bit(content: bytes, charset: str) -> str:
-    """Decodes seven-bit bytes: plain ASCII, or one of the sets that switch by escapes."""
+    """Decode seven-bit bytes: plain ASCII, or one of the sets that switch by escapes."""
     name = python_codec(charset)
     if b"\x1b$" in content or b"\x1b(I" in content:
         korean = b"\x1b$)C" in content
@@ -136,7 +136,7 @@ def _decode_seven_bit(content: bytes, charset: str) -> str:
 
 
 def _choose_charset(content: bytes, declared: Sequence[str]) -> str:
-    """Returns the character set of `content`; empty where none is found.
+    """Return the character set of `content`; empty where none is found.
 
     It comes from a byte order mark, a declaration or the bytes themselves.
     """
@@ -172,7 +172,7 @@ def _has_zeros(content: bytes) -> bool:
 
 
 def _decode_line_by_line(content: bytes, charset: str) -> str:
-    """Decodes a body whose lines are in two character sets, or one with a few broken letters."""
+    """Decode a body whose lines are in two character sets, or one with a few broken letters."""
     name = python_codec(charset) or "utf-8"
     text = decode_iso_2022_jp(content) if name == JAPANESE else content.decode(name, "replace")
     if text.count("\ufffd") <= MAX_REPLACED_SHARE * len(text) and is_plausible(
@@ -196,12 +196,12 @@ def _decode_ascii_with_marks(content: bytes) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Replaces lone surrogates, which some character sets leave and no database takes."""
+    """Replace lone surrogates, which some character sets leave and no database takes."""
     return text.encode("utf-8", "replace").decode()
 
 
 def decode_header_value(value: bytes, charset: str | None = None) -> str:
-    """Returns a raw header value as text.
+    """Return a raw header value as text.
 
     `charset` is the set of the body, for headers that name none; without one, bytes beyond ASCII
     are UTF-8 or else Latin, which is quick and good enough for headers that nobody reads.
@@ -216,7 +216,7 @@ def decode_header_value(value: bytes, charset: str | None = None) -> str:
 
 
 def decode_encoded_words(value: str) -> str:
-    """Returns a header value with its encoded words resolved, to be shown; no rule may parse it."""
+    """Return a header value with its encoded words resolved, to be shown; no rule may parse it."""
     value = value[:MAX_ENCODED_CHARACTERS]
     if "=?" not in value:
         return " ".join(repair_double_encoding(value).split())
@@ -238,7 +238,7 @@ def decode_encoded_words(value: str) -> str:
 
 
 def charsets_in_header(value: str) -> tuple[str, ...]:
-    """Returns the character sets that the encoded words of a header name, in lower case."""
+    """Return the character sets that the encoded words of a header name, in lower case."""
     return tuple(dict.fromkeys(name.lower() for name, _, _ in ENCODED_WORD.findall(value[:2000])))
 
 

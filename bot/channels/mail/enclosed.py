@@ -70,7 +70,7 @@ def is_attached(part: MimePart) -> bool:
 
 
 def describe_attachment(part: MimePart) -> Attachment:
-    """Returns the Attachment for a part; an attached mail without a file name is named by its
+    """Return the Attachment for a part; an attached mail without a file name is named by its
     subject.
     """
     name = part.filename
@@ -85,7 +85,7 @@ def describe_attachment(part: MimePart) -> Attachment:
 
 
 def enclosed_texts(parts: Iterable[MimePart]) -> list[str]:
-    """Returns the texts of the first attached mails, each under its From, Date and Subject."""
+    """Return the texts of the first attached mails, each under its From, Date and Subject."""
     mails = (part for part in parts if part.content_type in MESSAGE_TYPES and not part.children)
     return [text for part in islice(mails, MAX_ENCLOSED_MAILS) if (text := _enclosed_text(part))]
 
@@ -117,7 +117,7 @@ def is_forward(subject: str, below: str, *, answers: bool) -> bool:
 
 
 def _parse_enclosed(part: MimePart) -> MimePart | None:
-    """Returns the mail within the part; None when it is larger than what is read."""
+    """Return the mail within the part; None when it is larger than what is read."""
     try:
         return parse_part(part.content(), ParsingBudget())
     except LimitError:

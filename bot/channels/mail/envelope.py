@@ -10,7 +10,7 @@ from bot.errors import InputError
 
 
 def envelope_address(address: str) -> str:
-    """Returns the address with its domain in ASCII; InputError when the domain has no such form."""
+    """Return the address with its domain in ASCII; InputError when the domain has no such form."""
     local, at, domain = address.rpartition("@")
     if domain.isascii():
         return address

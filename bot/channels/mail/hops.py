@@ -65,7 +65,7 @@ def _is_inner(address: Address) -> bool:
 
 
 def _bare_addresses(received: str) -> list[Address]:
-    """Returns the addresses without brackets before the last `by`, as qmail and Exchange write."""
+    """Return the addresses without brackets before the last `by`, as qmail and Exchange write."""
     before = LAST_BY.match(_blank_free_text(received))
     found: list[Address] = []
     for word in BARE_WORD.findall(received[: len(before.group(1))] if before else received):
@@ -75,7 +75,7 @@ def _bare_addresses(received: str) -> list[Address]:
 
 
 def _protocol(received: str) -> str:
-    """Returns the protocol after the last `by`, in lower case; empty where none is named."""
+    """Return the protocol after the last `by`, in lower case; empty where none is named."""
     text = _blank_free_text(received)
     words = text.rpartition(";")[0].lower().split() or text.lower().split()
     places = [place for place, word in enumerate(words) if word == "by"]
@@ -84,7 +84,7 @@ def _protocol(received: str) -> str:
 
 
 def _blank_free_text(received: str) -> str:
-    """Returns the header with spaces in the place of quoted strings and comments.
+    """Return the header with spaces in the place of quoted strings and comments.
 
     The client chooses what stands in both. Quoted strings are replaced first, as they may hold
     parentheses.

@@ -133,7 +133,7 @@ class VisiblePage:
 
 
 def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
-    """Returns the visible text of an HTML part; LimitError when there is more HTML than is read.
+    """Return the visible text of an HTML part; LimitError when there is more HTML than is read.
 
     `steps` is the number of elements that may be visited.
     """
@@ -152,7 +152,7 @@ def html_text(source: str, *, steps: int = MAX_STEPS) -> VisiblePage:
 
 
 def _mark_quoted_lines(text: str) -> list[str]:
-    """Returns the lines without empty ones; quoted ones are marked as in plain text."""
+    """Return the lines without empty ones; quoted ones are marked as in plain text."""
     lines: list[str] = []
     depth = 0
     for line in text.split("\n"):
@@ -165,7 +165,7 @@ def _mark_quoted_lines(text: str) -> list[str]:
 
 
 def _max_nesting(source: str) -> int:
-    """Returns the most elements open at once: the parser's time grows with their square."""
+    """Return the most elements open at once: the parser's time grows with their square."""
     depth = most = 0
     for closing, name in TAG.findall(source):
         if name.lower() not in SELF_CLOSED_TAGS:
@@ -175,7 +175,7 @@ def _max_nesting(source: str) -> int:
 
 
 def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], bool, int]:
-    """Returns the text in the order of the page, whether some was hidden, and the elements visited.
+    """Return the text in the order of the page, whether some was hidden, and the elements visited.
 
     It is a loop and not recursive, for a page may be nested 100,000 deep.
     """
@@ -202,7 +202,7 @@ def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[
 def _following_node(
     node: LexborNode, root: LexborNode, pieces: list[str], *, descend: bool
 ) -> LexborNode | None:
-    """Returns the node that follows in the page; None at its end.
+    """Return the node that follows in the page; None at its end.
 
     Adds to `pieces` what stands for the ends of the elements that end before that node.
     """
@@ -249,7 +249,7 @@ def _is_hidden(node: LexborNode) -> bool:
 
 
 def _hidden_by_sheet(tree: LexborHTMLParser) -> set[int]:
-    """Returns the ids of nodes that style sheets hide on every screen.
+    """Return the ids of nodes that style sheets hide on every screen.
 
     Rules within @-rules, as for some screens only, do not count.
     """

@@ -58,7 +58,7 @@ class ImapMailbox:
         os.set_blocking(self._waker, False)
 
     def waiting(self) -> Iterator[Mail]:
-        """Yields the mails in the folder, oldest first; MailboxError when it cannot be read."""
+        """Yield the mails in the folder, oldest first; MailboxError when it cannot be read."""
         with _mailbox_faults(self):
             client = self._connected()
             client.noop()  # a selected folder shows what is new only after a command
@@ -72,7 +72,7 @@ class ImapMailbox:
                 yield Mail(ref=ref, raw=raw, is_cut=size > MAX_MAIL_BYTES)
 
     def settle(self, ref: str, place: MailFolder) -> None:
-        """Moves a mail to its folder; does nothing if it was moved before."""
+        """Move a mail to its folder; do nothing if it was moved before."""
         validity, uid = _parse_reference(ref)
         with _mailbox_faults(self):
             client = self._connected()
@@ -81,7 +81,7 @@ class ImapMailbox:
             self._move(client, uid, place.value)
 
     def wait(self, seconds: float) -> None:
-        """Waits in IDLE until something happens, at the latest for `seconds`."""
+        """Wait in IDLE until something happens, at the latest for `seconds`."""
         try:
             with _mailbox_faults(self):
                 self._idle(min(seconds, IDLE_SECONDS))
@@ -89,18 +89,18 @@ class ImapMailbox:
             return  # the next pass reports it and connects again
 
     def wake(self) -> None:
-        """Ends a wait, from another thread or a signal."""
+        """End a wait, from another thread or a signal."""
         os.write(self._signal, b"x")
 
     def close(self) -> None:
-        """Logs out and hangs up; the connection may be gone."""
+        """Log out and hang up; the connection may be gone."""
         client, self._client = self._client, None
         if client:
             with suppress(Exception):
                 client.logout()
 
     def drop(self) -> None:
-        """Hangs up a connection that failed, without logging out."""
+        """Hang up a connection that failed, without logging out."""
         client, self._client = self._client, None
         if client:
             with suppress(Exception):
@@ -112,7 +112,7 @@ class ImapMailbox:
             return bool(self._connected().has_capability("MOVE"))
 
     def share_used(self) -> float | None:
-        """Returns the share of the mailbox's quota that is used; None where the server names none.
+        """Return the share of the mailbox's quota that is used; None where the server names none.
 
         Of several limits (RFC 9208), the one that is nearest to being reached counts.
         """
@@ -136,7 +136,7 @@ class ImapMailbox:
                 self._select(client)
 
     def authserv_ids(self) -> set[str]:
-        """Returns the names of the servers whose authentication results stand in the recent
+        """Return the names of the servers whose authentication results stand in the recent
         mails.
         """
         servers: set[str] = set()
@@ -155,18 +155,18 @@ class ImapMailbox:
         return servers
 
     def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
-        """Yields the mails that the server finds by one of `names`, if `holds` is true for them."""
+        """Yield the mails that the server finds by one of `names`, if `holds` is true for them."""
         for folder in self._folders():
             kept = self._kept(folder, [["TEXT", name] for name in names])
             yield from (mail for mail in kept if holds(mail.raw))
 
     def list_settled(self, since: datetime) -> Iterator[KeptMail]:
-        """Yields the mails in the folders of settled ones that came that day or later."""
+        """Yield the mails in the folders of settled ones that came that day or later."""
         for place in MailFolder:
             yield from self._kept(place.value, [["SINCE", since.date()]])
 
     def put_back(self, ref: str) -> None:
-        """Moves a settled mail to the folder that is read."""
+        """Move a settled mail to the folder that is read."""
         folder, uid = ref.rsplit("/", 2)[0], _parse_reference(ref)[1]
         with _mailbox_faults(self):
             client = self._connected()
@@ -175,7 +175,7 @@ class ImapMailbox:
             self._select(client)
 
     def delete(self, ref: str) -> None:
-        """Deletes a mail that `find` gave."""
+        """Delete a mail that `find` gave."""
         folder, _, _ = ref.rsplit("/", 2)
         validity, uid = _parse_reference(ref)
         with _mailbox_faults(self):
@@ -185,9 +185,9 @@ class ImapMailbox:
             self._select(client)
 
     def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
-        """Deletes at most `limit` mails that came to these folders before the day of `before`.
+        """Delete at most `limit` mails that came to these folders before the day of `before`.
 
-        Returns how many were deleted.
+        Return how many were deleted.
         """
         deleted = 0
         with _mailbox_faults(self):
@@ -202,7 +202,7 @@ class ImapMailbox:
         return deleted
 
     def _kept(self, folder: str, searches: Sequence[Sequence[object]]) -> Iterator[KeptMail]:
-        """Yields the mails of a folder that one of the searches finds; each is read alone."""
+        """Yield the mails of a folder that one of the searches finds; each is read alone."""
         with _mailbox_faults(self):
             client = self._connected()
             validity = int(client.select_folder(folder, readonly=True)[b"UIDVALIDITY"])
@@ -246,7 +246,7 @@ class ImapMailbox:
         self._validity = int(chosen[b"UIDVALIDITY"])
 
     def _read(self, uid: int) -> tuple[int, bytes | None]:
-        """Returns the size of the mail and its bytes as they are stored on the server.
+        """Return the size of the mail and its bytes as they are stored on the server.
 
         Of a mail that is too large only the beginning is returned; None for one that is gone.
         """
@@ -316,7 +316,7 @@ class _mailbox_faults:  # noqa: N801 - used as a function
 
 
 def _expunge(client: IMAPClient, uids: Sequence[int]) -> None:
-    """Deletes mails of the selected folder for good."""
+    """Delete mails of the selected folder for good."""
     if not uids:
         return
     client.delete_messages(uids)
@@ -324,7 +324,7 @@ def _expunge(client: IMAPClient, uids: Sequence[int]) -> None:
 
 
 def _login(access: MailboxAccess) -> IMAPClient:
-    """Connects and logs in; SettingsError names the variable that is wrong."""
+    """Connect and log in; SettingsError names the variable that is wrong."""
     try:
         client = IMAPClient(
             access.host, port=access.port, ssl=access.tls, timeout=access.timeout,
@@ -378,7 +378,7 @@ def _make_folders(client: IMAPClient) -> None:
 
 
 def _authserv_ids(answer: dict[bytes, object]) -> set[str]:
-    """Returns the names before the first semicolon of each Authentication-Results header."""
+    """Return the names before the first semicolon of each Authentication-Results header."""
     heads = [v for v in answer.values() if isinstance(v, bytes)]
     values = [h.partition(b":")[2].split(b";")[0] for h in heads if b":" in h]
     return {v.decode("ascii", "replace").strip().lower() for v in values if v.strip()}

@@ -111,8 +111,7 @@ class Read:
 
 
 def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bool = False) -> Read:
-    """Parses a mail in the sandbox, applies the rules and masks the text; never raises on any
-    bytes.
+    """Parse a mail in the sandbox, apply the rules and mask the text; never raise on any bytes.
 
     `is_cut` says that `raw` is only the beginning of a mail that is too large; such a mail is held
     for a person, who reads that beginning.
@@ -130,7 +129,7 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bo
 
 
 def _unread_text(mail: ParsedMail, read_text: str) -> str:
-    """Returns what the person wrote outside of `read_text`, such as text below a signature mark.
+    """Return what the person wrote outside of `read_text`, such as text below a signature mark.
 
     The result is empty for a mail that is passed on without a word of the person's own, since its
     signature is that of another person.
@@ -141,7 +140,7 @@ def _unread_text(mail: ParsedMail, read_text: str) -> str:
 
 
 def question_text(mail: ParsedMail) -> str:
-    """Returns what the person wrote: their own text, or a question in the subject where that is
+    """Return what the person wrote: their own text, or a question in the subject where that is
     empty.
 
     The result is empty when they sent back nothing but our own reply, or only passed on a
@@ -164,7 +163,7 @@ def is_suspicious(mail: ParsedMail) -> bool:
 
 
 def received(reading: Read, ref: str) -> ReceivedMessage:
-    """Returns what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
+    """Return what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
     place.
 
     Its thread is named by the first id in References, else in In-Reply-To, in whatever order these
@@ -213,19 +212,19 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
 
 
 def _without_secrets(masked_ids: Sequence[str]) -> str:
-    """Returns the ids that a reply may name, separated by spaces; those that held a secret are left
+    """Return the ids that a reply may name, separated by spaces; those that held a secret are left
     out.
     """
     return " ".join(each for each in masked_ids if not is_masked(each))
 
 
 def fault_key(raw: bytes) -> str:
-    """Returns the key by which the journal knows a mail that cannot be read at all."""
+    """Return the key by which the journal knows a mail that cannot be read at all."""
     return f"fault:{hashlib.sha256(raw).hexdigest()}"
 
 
 def unreadable(mail: Mail) -> ReceivedMessage:
-    """Returns what is stored of a mail that cannot be read at all: where its raw form lies."""
+    """Return what is stored of a mail that cannot be read at all: where its raw form lies."""
     key = fault_key(mail.raw)
     return ReceivedMessage(
         channel="email", thread_key=f"mail:{key}", key=key, raw_ref=mail.ref,

@@ -59,7 +59,7 @@ class Folder:
             close_folder(path / name)
 
     def add(self, raw: bytes, name: str = "") -> Path:
-        """Stores `raw` so that it survives a crash, and returns its path.
+        """Store `raw` so that it survives a crash, and return its path.
 
         A mail that is stored again under the same name replaces the first in `new`.
         """
@@ -82,7 +82,7 @@ class Folder:
         return (self.path / "new" / name).exists() or any(read)
 
     def waiting(self) -> Iterator[Path]:
-        """Yields the files in new, oldest first."""
+        """Yield the files in new, oldest first."""
         entries = os.scandir(self.path / "new")
         with entries:
             ages = sorted((_modified_at(entry), entry.path) for entry in entries)
@@ -110,7 +110,7 @@ class LocalMailbox:
             Folder(root / place)
 
     def waiting(self) -> Iterator[Mail]:
-        """Yields the mails that are not settled, oldest first."""
+        """Yield the mails that are not settled, oldest first."""
         paths = list(self.new.waiting())
         for given, path in enumerate(paths, 1):
             self.backlog = len(paths) - given
@@ -118,7 +118,7 @@ class LocalMailbox:
                 yield Mail(ref=path.name, raw=path.read_bytes())
 
     def settle(self, ref: str, place: MailFolder) -> None:
-        """Moves a mail to its folder.
+        """Move a mail to its folder.
 
         The move is not synced: a mail that is back after a crash is recognized by its key.
         """
@@ -127,7 +127,7 @@ class LocalMailbox:
             (self.new.path / "new" / ref).rename(target)
 
     def find(self, names: Sequence[str], holds: Callable[[bytes], bool]) -> Iterator[KeptMail]:
-        """Yields the mails, replies among them, of which `holds` is true; see MailArchive."""
+        """Yield the mails, replies among them, of which `holds` is true; see MailArchive."""
         del names  # every mail is read, and needs no search beforehand
         for path in sorted(self.root.rglob("*")):
             with suppress(FileNotFoundError):  # moved or deleted meanwhile
@@ -138,11 +138,11 @@ class LocalMailbox:
                     )
 
     def delete(self, ref: str) -> None:
-        """Deletes a mail that `find` gave."""
+        """Delete a mail that `find` gave."""
         (self.root / ref).unlink(missing_ok=True)
 
     def list_settled(self, since: datetime) -> Iterator[KeptMail]:
-        """Yields the mails in the folders of settled ones; see MailArchive."""
+        """Yield the mails in the folders of settled ones; see MailArchive."""
         for place in MailFolder:
             for path in sorted((self.root / place).glob("*/*")):
                 with suppress(FileNotFoundError):
@@ -152,13 +152,13 @@ class LocalMailbox:
                         yield KeptMail(ref=ref, folder=place.value, raw=raw, waiting=False)
 
     def put_back(self, ref: str) -> None:
-        """Moves a settled mail to where mails wait."""
+        """Move a settled mail to where mails wait."""
         source = self.root / ref
         with suppress(FileNotFoundError):
             source.rename(self.new.path / "new" / source.name.partition(":")[0])
 
     def delete_older(self, folders: Sequence[str], before: datetime, limit: int) -> int:
-        """Deletes mails that were stored before a moment; see MailArchive."""
+        """Delete mails that were stored before a moment; see MailArchive."""
         old = (
             path
             for folder in folders
@@ -172,12 +172,12 @@ class LocalMailbox:
         return deleted
 
     def wait(self, seconds: float) -> None:
-        """Returns when a mail was accepted, at the latest after `seconds`."""
+        """Return when a mail was accepted, at the latest after `seconds`."""
         self._arrived.wait(seconds)
         self._arrived.clear()
 
     def wake(self) -> None:
-        """Ends a wait."""
+        """End a wait."""
         self._arrived.set()
 
 
@@ -191,7 +191,7 @@ class BoundedController(Controller):
 
     @override
     def factory(self) -> SMTP:
-        """Returns the server of one conversation."""
+        """Return the server of one conversation."""
         return BoundedSmtp(self.handler, self._gate, self.hostname)
 
 
@@ -220,7 +220,7 @@ class LocalSmtpServer:
         self._controller: BoundedController | None = None
 
     def start(self) -> None:
-        """Begins to accept mails; MissingError when the port is taken."""
+        """Begin to accept mails; MissingError when the port is taken."""
         # The library logs a line for each odd command of each client; what matters is logged here.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         controller = BoundedController(self, self.gate, port=self.port)
@@ -237,7 +237,7 @@ class LocalSmtpServer:
         self._controller = controller
 
     def stop(self) -> None:
-        """Stops accepting mails; what was accepted is stored."""
+        """Stop accepting mails; what was accepted is stored."""
         controller, self._controller = self._controller, None
         if controller and controller.loop.is_closed():
             return  # its thread has ended by itself
@@ -245,11 +245,11 @@ class LocalSmtpServer:
             controller.stop()
 
     def is_running(self) -> bool:
-        """Returns whether the server listens."""
+        """Return whether the server listens."""
         return self._controller is not None and self._controller.loop.is_running()
 
     def answers(self, seconds: float) -> bool:
-        """Returns whether the thread of the server does something within `seconds`."""
+        """Return whether the thread of the server does something within `seconds`."""
         if self._controller is None:
             return False
         reached = threading.Event()
@@ -258,7 +258,7 @@ class LocalSmtpServer:
         return reached.wait(seconds if self.is_running() else 0)
 
     def list_faults(self) -> list[str]:
-        """Returns what keeps clients from being served now."""
+        """Return what keeps clients from being served now."""
         if not self.gate.dismisses():
             self.outages.record_success(DISMISSING)
         return [f"intake: {WORDS[name]}" for name in self.outages.list_failing()]
@@ -300,7 +300,7 @@ class LocalSmtpServer:
         return BROKEN
 
     def _check_space(self) -> None:
-        """Raises OSError before the disk is so full that the journal could not be written."""
+        """Raise OSError before the disk is so full that the journal could not be written."""
         if shutil.disk_usage(self.folder.path).free < self.min_free_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -308,7 +308,7 @@ class LocalSmtpServer:
         self.outages.record_failure(DISMISSING, ConnectionRefusedError(), expected=True)
 
     def _record_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Records an error of the loop, such as too many open files; asyncio would log each one."""
+        """Record an error of the loop, such as too many open files; asyncio would log each one."""
         error = context.get("exception")
         if not isinstance(error, ConnectionError):  # a client has left, which is no fault
             self.outages.record_failure(
@@ -317,7 +317,7 @@ class LocalSmtpServer:
 
 
 def _check_free(port: int) -> None:
-    """Raises OSError when another process listens on this port of the loopback interface."""
+    """Raise OSError when another process listens on this port of the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
         probe.bind((LOOPBACK, port))
@@ -330,7 +330,7 @@ class MaildirOut:
         self.folder = folder
 
     def send(self, mail: bytes, *, recipient: str) -> None:
-        """Stores a reply; DeliveryError when it cannot be stored."""
+        """Store a reply; DeliveryError when it cannot be stored."""
         try:
             header = BytesHeaderParser().parsebytes(mail)["Message-ID"] or ""
             self.folder.add(

@@ -21,22 +21,22 @@ MAX_FOUND = 100
 
 
 def make_message_id(key: bytes, seed: str, domain: str) -> str:
-    """Returns the Message-ID for a mail; the same seed gives the same one."""
+    """Return the Message-ID for a mail; the same seed gives the same one."""
     return f"<r.{_digest(key, f'id:{seed}')}@{domain}>"
 
 
 def make_mark(key: bytes, message_id: str) -> str:
-    """Returns the mark of the mail with this Message-ID."""
+    """Return the mark of the mail with this Message-ID."""
     return _digest(key, f"mark:{message_id}")
 
 
 def find_own_ids(raw: bytes) -> tuple[str, ...]:
-    """Returns the Message-IDs of the desk's form that stand anywhere in a mail."""
+    """Return the Message-IDs of the desk's form that stand anywhere in a mail."""
     return tuple(dict.fromkeys(each.decode() for each in OWN_ID.findall(raw)[:MAX_FOUND]))
 
 
 def find_marks(raw: bytes) -> frozenset[str]:
-    """Returns the marks that stand anywhere in a mail, in its headers or in returned ones."""
+    """Return the marks that stand anywhere in a mail, in its headers or in returned ones."""
     return frozenset(each.decode().lower() for each in MARK.findall(raw)[:MAX_FOUND])
 
 

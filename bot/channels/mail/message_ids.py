@@ -29,7 +29,7 @@ SURROUNDING_MARKS = "<>()\"',;"
 
 
 def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Returns the ids that some headers name, each once, in brackets and without white space.
+    """Return the ids that some headers name, each once, in brackets and without white space.
 
     Ids in brackets come first, in their order: a word with an @ beside them may be an address.
     """
@@ -46,7 +46,7 @@ def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Returns the ids of some headers that may be sent as they are; bare ids get brackets.
+    """Return the ids of some headers that may be sent as they are; bare ids get brackets.
 
     An id with white space inside is left out; no part of it is taken for an id.
     """
@@ -58,7 +58,7 @@ def find_valid_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_message_id(value: str) -> str:
-    """Returns the one id of a Message-ID header if it may be sent; else an empty text."""
+    """Return the one id of a Message-ID header if it may be sent; else an empty text."""
     text = _joined_values([value])
     ids = find_valid_ids([text])
     alone = "<" in text or len(text.split()) == 1
@@ -75,7 +75,7 @@ def is_valid_id(message_id: str) -> bool:
 
 
 def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
-    """Returns the ids with each that holds a secret replaced by a hash of it.
+    """Return the ids with each that holds a secret replaced by a hash of it.
 
     The same id gives the same hash, so that mails that name it are still found. `key` is that of
     the installation.
@@ -93,12 +93,12 @@ def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def redact_address(address: str) -> Redaction:
-    """Returns the redacted address of a sender; cached, as each mail asks for it several times."""
+    """Return the redacted address of a sender; cached, as each mail asks for it several times."""
     return redact(address)
 
 
 def mask_secret_in_address(address: str, key: bytes) -> str:
-    """Returns the address, or a keyed hash of it where it holds a secret, to tell senders apart."""
+    """Return the address, or a keyed hash of it where it holds a secret, to tell senders apart."""
     return _hashed(address, key) if redact_address(address).spans else address
 
 
@@ -113,12 +113,12 @@ def _hashed(message_id: str, key: bytes) -> str:
 
 
 def first_id_of_thread(references: Sequence[str], replied: Sequence[str]) -> str:
-    """Returns the id of a thread's first mail: from References, else In-Reply-To, else empty."""
+    """Return the id of a thread's first mail: from References, else In-Reply-To, else empty."""
     return next(iter((*references, *replied)), "")
 
 
 def _joined_values(values: Iterable[str]) -> str:
-    """Returns the values as one text, with RFC 2047 encoded words, &lt; and &gt; decoded."""
+    """Return the values as one text, with RFC 2047 encoded words, &lt; and &gt; decoded."""
     text = " ".join(values)
     if "=?" in text:
         text = decode_encoded_words(text)

@@ -72,13 +72,13 @@ class MimePart:
     children: tuple["MimePart", ...] = ()
 
     def content(self) -> bytes:
-        """Returns the body without its transfer encoding."""
+        """Return the body without its transfer encoding."""
         return decode_transfer_encoding(
             self.body, first_value(self.headers, "content-transfer-encoding")
         )
 
     def walk(self) -> Iterator["MimePart"]:
-        """Yields this part and all below it; a message inside the mail stays closed."""
+        """Yield this part and all below it; a message inside the mail stays closed."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -94,7 +94,7 @@ class ParsingBudget:
 
 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
-    """Returns head and body of a part, split at its first empty line, without leading line ends.
+    """Return head and body of a part, split at its first empty line, without leading line ends.
 
     A head of more than MAX_HEAD_BYTES is cut just above that, which tells the caller that it is too
     large.
@@ -107,7 +107,7 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def split_header_lines(head: bytes) -> list[bytes]:
-    """Splits headers into lines, each without its end; a line ends at a line feed alone.
+    """Split headers into lines, each without its end; a line ends at a line feed alone.
 
     A mail server does not take a lone carriage return for a line end. A parser that did could read
     another From than the server that authenticated the sender.
@@ -117,7 +117,7 @@ def split_header_lines(head: bytes) -> list[bytes]:
 
 
 def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
-    """Returns the unfolded headers, names in lower case, and the rest from the first line that is
+    """Return the unfolded headers, names in lower case, and the rest from the first line that is
     none.
     """
     headers: list[tuple[bytes, list[bytes]]] = []
@@ -138,7 +138,7 @@ def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
 def parse_part(
     raw: bytes, budget: ParsingBudget, *, depth: int = 0, default: str = "text/plain"
 ) -> MimePart:
-    """Returns the part that `raw` holds; LimitError when it is more than is read.
+    """Return the part that `raw` holds; LimitError when it is more than is read.
 
     `default` is the type of a part that declares none.
     """
@@ -162,7 +162,7 @@ def parse_part(
 
 
 def first_value(headers: tuple[Header, ...], name: str) -> str:
-    """Returns the first value of a header; empty where the header is missing."""
+    """Return the first value of a header; empty where the header is missing."""
     return next((value for header, value in headers if header == name), "")
 
 
@@ -192,7 +192,7 @@ def _build_part(
 
 
 def _split_multipart(body: bytes, boundary: bytes, budget: ParsingBudget) -> list[bytes]:
-    """Returns what lies between the delimiter lines; the last piece may lack its end."""
+    """Return what lies between the delimiter lines; the last piece may lack its end."""
     if not boundary.strip():
         return []
     pieces: list[bytes] = []
@@ -211,7 +211,7 @@ def _split_multipart(body: bytes, boundary: bytes, budget: ParsingBudget) -> lis
 
 
 def _find_delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yields where each delimiter line starts and ends, and whether it is the closing one."""
+    """Yield where each delimiter line starts and ends, and whether it is the closing one."""
     place = 0 if body.startswith(mark) else body.find(b"\n" + mark)
     for _ in range(MAX_DELIMITER_LINES):
         if place < 0:
@@ -249,13 +249,13 @@ def _parameter(fields: Message, name: str) -> str:
 
 
 def _content_type(fields: Message) -> str:
-    """Returns the declared type, also where its semicolon is missing or its halves are swapped."""
+    """Return the declared type, also where its semicolon is missing or its halves are swapped."""
     kind = next(iter(fields.get_content_type().split()), "text/plain")
     return {"plain/text": "text/plain", "html/text": "text/html"}.get(kind, kind)
 
 
 def _charset(value: str) -> str:
-    """Returns the character set that a Content-Type names outside of well-formed parameters."""
+    """Return the character set that a Content-Type names outside of well-formed parameters."""
     declaration = CHARSET.search(value[:MAX_PARAMETER_CHARACTERS].encode("ascii", "replace"))
     return declaration.group(1).decode("ascii") if declaration else ""
 

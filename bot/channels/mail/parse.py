@@ -94,12 +94,12 @@ class ParsedMail:
     marks: frozenset[str] = frozenset()
 
     def values(self, name: str) -> tuple[str, ...]:
-        """Returns all values of a header, in order."""
+        """Return all values of a header, in order."""
         return tuple(value for header, value in self.headers if header == name)
 
 
 def parse(raw: bytes, own: OwnWords = NO_OWN_WORDS) -> ParsedMail:
-    """Returns the mail; with `fault` set, and only its headers, when it cannot be read safely.
+    """Return the mail; with `fault` set, and only its headers, when it cannot be read safely.
 
     `own` recognizes our own replies in the text.
     """
@@ -129,7 +129,7 @@ def _parse_tree(raw: bytes) -> MimePart:
 
 
 def dedupe_key(raw: bytes) -> str:
-    """Returns the hash by which a second delivery of a mail is recognized.
+    """Return the hash by which a second delivery of a mail is recognized.
 
     The body and, beside a Message-ID, the sender are part of it, so that another mail with a copied
     Message-ID has another hash.
@@ -184,7 +184,7 @@ def _build_mail(
 
 
 def _without_transport(head: bytes) -> bytes:
-    """Returns the header lines without TRANSPORT_HEADERS, which differ between deliveries."""
+    """Return the header lines without TRANSPORT_HEADERS, which differ between deliveries."""
     kept: list[bytes] = []
     keeps = True
     for line in split_header_lines(head):

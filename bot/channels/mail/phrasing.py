@@ -55,7 +55,7 @@ class MailSentence:
 
 
 def normal_form(text: str) -> str:
-    """Returns the text without case, accents and marks, with a space on either side of each
+    """Return the text without case, accents and marks, with a space on either side of each
     word.
     """
     plain = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
@@ -65,7 +65,7 @@ def normal_form(text: str) -> str:
 
 
 def split_sentences(text: str) -> list[MailSentence]:
-    """Returns the sentences of the beginning of a text; lines of a paragraph are joined."""
+    """Return the sentences of the beginning of a text; lines of a paragraph are joined."""
     result: list[MailSentence] = []
     plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT_CHARACTERS]))
     for paragraph, listed in _paragraphs(plain):
@@ -86,7 +86,7 @@ def split_sentences(text: str) -> list[MailSentence]:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
-    """Yields each paragraph or list item as one line, and whether it is a list item.
+    """Yield each paragraph or list item as one line, and whether it is a list item.
 
     Quoted lines are left out.
     """
@@ -107,13 +107,13 @@ def _paragraphs(text: str) -> Iterator[tuple[str, bool]]:
 
 @cache
 def pattern_table() -> dict[str, dict[object, list[str]] | list[str]]:
-    """Returns the contents of both TABLES as one mapping, with patterns not yet compiled."""
+    """Return the contents of both TABLES as one mapping, with patterns not yet compiled."""
     return {key: value for name in TABLES for key, value in read_yaml(name).items()}
 
 
 @cache
 def compile_patterns(name: str, row: object = None) -> "re2._Regexp[str] | None":
-    """Returns one expression that matches any pattern listed under `name`; None without any.
+    """Return one expression that matches any pattern listed under `name`; None without any.
 
     `row` is the key of a list of patterns where `name` stands for a mapping.
     """
@@ -148,7 +148,7 @@ def _pattern_expression(pattern: str) -> str:
 
 
 def _place_expression(word: str, *, after: bool) -> str:
-    """Returns the expression for one word of a pattern, or for alternatives separated by "|".
+    """Return the expression for one word of a pattern, or for alternatives separated by "|".
 
     With `after`, the word follows another one; in a script without spaces, an ending of that word
     may then stand between the two.

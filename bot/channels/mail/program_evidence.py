@@ -153,7 +153,7 @@ class Evidence:
 
 
 def weigh_evidence(mail: ParsedMail) -> Evidence:
-    """Returns the evidence in the visible text, the subject and the parts of a mail."""
+    """Return the evidence in the visible text, the subject and the parts of a mail."""
     whole = mail.visible.strip() or mail.text.strip()
     text = SUBJECT_LINE.sub("", whole)
     unquoted = split_sentences(QUOTED_TEXT.sub(" ", text))
@@ -201,7 +201,7 @@ def asks_answer_elsewhere(text: str, known: set[str]) -> bool:
 
 
 def _statements_with_addresses(text: str) -> Iterator[str]:
-    """Yields sentences that are no questions; addresses stay whole, for a colon ends no sentence
+    """Yield sentences that are no questions; addresses stay whole, for a colon ends no sentence
     here.
     """
     for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
@@ -212,7 +212,7 @@ def _statements_with_addresses(text: str) -> Iterator[str]:
 
 
 def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """Returns the weight of the phrases of a kind that the sentences hold.
+    """Return the weight of the phrases of a kind that the sentences hold.
 
     In a mail whose writer says I or my, only the other sentences count for the impersonal kinds. An
     acknowledgement may say I where it also promises an answer, as a person's autoresponder does.
@@ -227,7 +227,7 @@ def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
 
 
 def _weigh_free_wording(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """Returns the weight of statements in free wording, at most PROGRAM_WEIGHT (holds a mail)."""
+    """Return the weight of statements in free wording, at most PROGRAM_WEIGHT (holds a mail)."""
     if kind in IMPERSONAL:
         spoken = [each for each in spoken if not speaks_of_oneself(each)]
     return min(PROGRAM_WEIGHT, weigh_statements(kind, spoken))
@@ -248,7 +248,7 @@ def _is_stated(sentence: MailSentence) -> bool:
 
 
 def _sum_rows(kind: ProgramKind, spoken: list[MailSentence]) -> int:
-    """Returns the sum of the weights whose phrases some sentence holds; each row counts once."""
+    """Return the sum of the weights whose phrases some sentence holds; each row counts once."""
     rows = [
         row for row in _pattern_rows(kind) if any(holds_pattern(kind, s.form, row) for s in spoken)
     ]
@@ -264,7 +264,7 @@ def _pattern_rows(kind: ProgramKind) -> tuple[int, ...]:
 
 
 def _weigh_subject(kind: ProgramKind, subject: str) -> int:
-    """Returns CERTAIN_WEIGHT for a subject that only an automatic answer has, else less.
+    """Return CERTAIN_WEIGHT for a subject that only an automatic answer has, else less.
 
     The weight depends on the share of a part of the subject that a phrase fills.
     """
@@ -293,7 +293,7 @@ def _weigh_subject(kind: ProgramKind, subject: str) -> int:
 
 
 def _weigh_structure(mail: ParsedMail, weights: dict[ProgramKind, int]) -> dict[ProgramKind, int]:
-    """Returns the weights that the parts, attachments and subject of the mail give by their
+    """Return the weights that the parts, attachments and subject of the mail give by their
     form.
     """
     structure: dict[ProgramKind, int] = {}
@@ -377,7 +377,7 @@ class _Statement:
 
 
 def weigh_statements(kind: str, spoken: Iterable[MailSentence]) -> int:
-    """Returns the sum of the weights of the statements of a kind that some sentence makes.
+    """Return the sum of the weights of the statements of a kind that some sentence makes.
 
     The result is 0 for a kind without statements. A question states nothing, except in a survey.
     """
@@ -396,7 +396,7 @@ def speaks_of_oneself(sentence: MailSentence) -> bool:
 
 @cache
 def _statements(kind: str) -> tuple[_Statement, ...]:
-    """Returns the statements of a kind, as the table lists them."""
+    """Return the statements of a kind, as the table lists them."""
     rows = pattern_table()["statements"]
     return tuple(_parse_statements(rows[kind])) if isinstance(rows, dict) and kind in rows else ()
 

@@ -79,7 +79,7 @@ class RuleInput:
 
 
 def sender_proof(mail: ParsedMail, context: MailRuleContext) -> SenderProof:
-    """Returns how far it is proven that the sender is the address in From."""
+    """Return how far it is proven that the sender is the address in From."""
     if context.authserv_id:
         return prove_sender(mail, context.authserv_id)
     if context.local:
@@ -88,7 +88,7 @@ def sender_proof(mail: ParsedMail, context: MailRuleContext) -> SenderProof:
 
 
 def reported_ids(mail: ParsedMail, context: MailRuleContext) -> tuple[str, ...]:
-    """Returns the Message-IDs of our mails that this delivery report is trusted to speak of.
+    """Return the Message-IDs of our mails that this delivery report is trusted to speak of.
 
     An id counts if the report carries the mark of that mail, which shows that its writer received
     the mail. A report of our own server, or in a mailbox that takes mail from this machine alone,

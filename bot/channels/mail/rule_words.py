@@ -44,13 +44,13 @@ def claims_failure(subject: str) -> bool:
 
 
 def count_failure_phrases(mail: ParsedMail) -> int:
-    """Counts the different phrases of a failure report that the beginning of the text holds."""
+    """Count the different phrases of a failure report that the beginning of the text holds."""
     text = " ".join(mail.text[:MAX_REPORT_CHARACTERS].lower().split()) + " "
     return sum(phrase in text for phrase in listed_phrases("failure_phrases"))
 
 
 def strip_subject_prefixes(subject: str) -> str:
-    """Returns the subject in lower case, without Re: and the like, or marks like [EXTERN]."""
+    """Return the subject in lower case, without Re: and the like, or marks like [EXTERN]."""
     bare_subject = subject[:300].lower().strip()
     for _ in range(5):
         mark, colon, rest = bare_subject.replace("：", ":").partition(":")
@@ -89,7 +89,7 @@ def _fits_pattern(local: str, pattern: str) -> bool:
 
 @cache
 def listed_phrases(name: str) -> frozenset[str]:
-    """Returns the phrases of the list `name` in lower case."""
+    """Return the phrases of the list `name` in lower case."""
     value = read_yaml("mail_rules.yaml")[name]
     rows = value if isinstance(value, list) else [value]
     listed = (phrase.strip() for row in rows for phrase in row.replace(" ,", "\0,").split(","))

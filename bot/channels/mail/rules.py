@@ -107,7 +107,7 @@ RuleTest = Callable[[RuleInput], bool]
 
 
 def apply_rules(mail: ParsedMail, context: MailRuleContext) -> Ruling:
-    """Returns the ruling of the first rule that matches; R18 (answer) when none does."""
+    """Return the ruling of the first rule that matches; R18 (answer) when none does."""
     evidence = Evidence() if mail.fault else weigh_evidence(mail)
     proof = sender_proof(mail, context)
     case = RuleInput(mail=mail, context=context, evidence=evidence, proof=proof)

@@ -26,7 +26,7 @@ READY = b"ready"
 
 
 def serve_parser(pipe: Connection, own: OwnWords) -> None:
-    """Runs the loop of the child process.
+    """Run the loop of the child process.
 
     It sends READY once, then receives the bytes of one mail after another and sends a ParsedMail
     for each. `own` recognizes the desk's own replies.
@@ -53,7 +53,7 @@ class SafeParser:
         self._pipe: Connection | None = None
 
     def parse(self, raw: bytes) -> ParsedMail:
-        """Returns the parsed mail; one with a fault when the child did not answer in time."""
+        """Return the parsed mail; one with a fault when the child did not answer in time."""
         try:
             pipe = self._started()
             pipe.send_bytes(raw)
@@ -67,7 +67,7 @@ class SafeParser:
         return ParsedMail(fault=LATE_FAULT, key=dedupe_key(raw))
 
     def close(self) -> None:
-        """Ends the child."""
+        """End the child."""
         if self._pipe:
             self._pipe.close()
         if self._child:
@@ -76,7 +76,7 @@ class SafeParser:
         self._child = self._pipe = None
 
     def _start_child(self) -> "tuple[Connection, BaseProcess]":
-        """Returns a new child and the pipe to it.
+        """Return a new child and the pipe to it.
 
         MissingError where the system has no more files, memory or processes: that is no fault of
         the mail.
@@ -95,7 +95,7 @@ class SafeParser:
         return ours, child
 
     def _started(self) -> Connection:
-        """Returns the pipe to a child that is ready; EOFError when none becomes ready."""
+        """Return the pipe to a child that is ready; EOFError when none becomes ready."""
         if self._pipe is None:
             self._pipe, self._child = self._start_child()
             if not self._pipe.poll(MAX_START_SECONDS) or self._pipe.recv_bytes() != READY:

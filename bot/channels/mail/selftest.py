@@ -21,7 +21,7 @@ PAUSE_SECONDS = 0.5
 def selftest(
     mailbox: ImapMailbox, out: SmtpOut, *, authserv_id: str, seconds: float = MAX_COPY_SECONDS
 ) -> Iterator[tuple[str, bool, str]]:
-    """Yields the name, whether it passed and an explanation for each check.
+    """Yield the name, whether it passed and an explanation for each check.
 
     A fault of the mailbox or of SMTP is yielded as a failed check and ends the checks, since those
     after it depend on it. `seconds` is how long our own copy is waited for.

@@ -32,7 +32,7 @@ class SmtpOut:
         self.receipts = f"{local}+sent@{domain}"
 
     def send(self, mail: bytes, *, recipient: str) -> None:
-        """Sends a mail; see bot.ports.MailOut. An automatic mail gets the null envelope sender."""
+        """Send a mail; see bot.ports.MailOut. An automatic mail gets the null envelope sender."""
         sender = "" if _is_automatic(mail) else self.address
         try:
             to = envelope_address(recipient)
@@ -47,7 +47,7 @@ class SmtpOut:
             raise RefusedError(str(error)) from None
 
     def check(self) -> None:
-        """Connects and logs in; SettingsError or DeliveryError says what is wrong."""
+        """Connect and log in; SettingsError or DeliveryError says what is wrong."""
         with _SmtpConnection(self.relay) as server:
             server.noop()
 
@@ -95,7 +95,7 @@ def _connect(relay: Relay) -> smtplib.SMTP:
 
 
 def _secure(server: smtplib.SMTP, relay: Relay) -> None:
-    """Starts TLS where the settings want it.
+    """Start TLS where the settings want it.
 
     SettingsError where the server offers none: a mail to a user is never sent in the clear instead.
     """
@@ -132,7 +132,7 @@ def _login(server: smtplib.SMTP, relay: Relay) -> None:
 
 
 def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
-    """Sends sender and recipient.
+    """Send sender and recipient.
 
     The mail itself is not sent yet, so it is safe to try again after any fault.
     """
@@ -155,7 +155,7 @@ def _send_envelope(server: smtplib.SMTP, sender: str, recipient: str) -> None:
 
 
 def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tuple[str, ...]:
-    """Returns what MAIL FROM has to ask for; RefusedError where the server does not offer it."""
+    """Return what MAIL FROM has to ask for; RefusedError where the server does not offer it."""
     if smtplib.quoteaddr(recipient) != f"<{recipient}>":  # smtplib would send another address
         raise RefusedError("the address cannot be written in an SMTP command")
     if not (needs_utf8(sender) or needs_utf8(recipient)):
@@ -169,7 +169,7 @@ def _mail_from_options(server: smtplib.SMTP, sender: str, recipient: str) -> tup
 
 
 def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
-    """Adds our own address as a recipient, for the receipt.
+    """Add our own address as a recipient, for the receipt.
 
     The server may refuse it: the reply matters more than its receipt.
     """
@@ -180,7 +180,7 @@ def _add_own_copy(server: smtplib.SMTP, receipts: str) -> None:
 
 
 def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
-    """Sends the content of the mail.
+    """Send the content of the mail.
 
     UncertainError when no answer comes after its last dot, since the server may have taken it.
     """
@@ -201,7 +201,7 @@ def _send_content(server: smtplib.SMTP, mail: bytes) -> None:
 
 
 def _dot_stuffed(mail: bytes) -> bytes:
-    """Returns the mail with CRLF line ends, and a second dot before each line that begins with
+    """Return the mail with CRLF line ends, and a second dot before each line that begins with
     one.
     """
     lines = mail.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
@@ -215,7 +215,7 @@ def _refusal(code: int, answer: bytes) -> DeliveryError:
 
 
 def _server_answer(answer: bytes) -> str:
-    """Returns the server's own words, shortened; they may hold an address and stay out of logs."""
+    """Return the server's own words, shortened; they may hold an address and stay out of logs."""
     return " ".join(answer.decode("utf-8", "replace").split())[:120]
 
 

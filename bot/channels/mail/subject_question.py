@@ -35,7 +35,7 @@ PROBE_QUESTION = "What is it about?"
 
 
 def subject_as_text(subject: str) -> str:
-    """Returns the subject if it is a question or a sentence; empty where it only names a topic.
+    """Return the subject if it is a question or a sentence; empty where it only names a topic.
 
     The subject of a reply or a forwarded mail gives an empty text, since it repeats an earlier one
     or is another person's. So does one that holds a secret and asks nothing: it is left for a

@@ -46,14 +46,14 @@ class ReplyParts:
 
 
 def visible_reply(text: str) -> str:
-    """Returns the text above the quoted history, without signature; all of it where nothing is
+    """Return the text above the quoted history, without signature; all of it where nothing is
     above.
     """
     return split_reply(text).own
 
 
 def split_reply(text: str) -> ReplyParts:
-    """Returns the parts of `text`: the person's own words, the signature, and the history.
+    """Return the parts of `text`: the person's own words, the signature, and the history.
 
     The history begins at the first mark, a line that introduces a quoted or forwarded mail. Where
     nothing stands above it, what stands below it counts as the person's own.
@@ -75,7 +75,7 @@ def split_reply(text: str) -> ReplyParts:
 
 
 def _split_lines(lines: list[str]) -> tuple[list[str], int]:
-    """Returns the writer's own lines, and the place of the first line that introduces a mail."""
+    """Return the writer's own lines, and the place of the first line that introduces a mail."""
     kept: list[str] = []
     place = tried = 0
     below = len(lines)
@@ -102,7 +102,7 @@ def _has_words(lines: list[str]) -> bool:
 
 
 def _end_of_quotes(lines: list[str], place: int) -> int:
-    """Returns the line after the quotes that begin at `place`; `place` where only quotes follow."""
+    """Return the line after the quotes that begin at `place`; `place` where only quotes follow."""
     here = place
     while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
         here += 1
@@ -118,7 +118,7 @@ def _rest_is_history(lines: list[str], place: int) -> bool:
 
 
 def _end_of_attribution(lines: list[str], place: int) -> int:
-    """Returns the line after "On … Ana wrote:" if it begins here, else 0."""
+    """Return the line after "On … Ana wrote:" if it begins here, else 0."""
     first = lines[place].strip()
     if not first or QUOTED.search(first):
         return 0
@@ -163,7 +163,7 @@ def _is_attribution(line: str) -> bool:
 
 
 def _end_of_marker(lines: list[str], place: int) -> int:
-    """Returns the line after a delimiter or a block of copied headers if it begins here, else 0."""
+    """Return the line after a delimiter or a block of copied headers if it begins here, else 0."""
     line = lines[place]
     if not line.strip() or QUOTED.search(line):
         return 0
@@ -175,7 +175,7 @@ def _end_of_marker(lines: list[str], place: int) -> int:
 
 
 def _end_of_headers(lines: list[str], place: int) -> int:
-    """Returns the line after a block of copied headers; 0 where there is none."""
+    """Return the line after a block of copied headers; 0 where there is none."""
     names: list[str] = []
     here = place
     while here < len(lines) and not lines[here] and here < place + 3:
@@ -194,7 +194,7 @@ def _end_of_headers(lines: list[str], place: int) -> int:
 
 
 def _end_of_unknown_headers(lines: list[str], place: int) -> int:
-    """Returns the line after "Word: value" lines of any language with an address and a date, else
+    """Return the line after "Word: value" lines of any language with an address and a date, else
     0.
     """
     here = place
@@ -215,7 +215,7 @@ def _header_name(line: str) -> str:
 
 
 def _without_trailing_quotes(lines: list[str]) -> list[str]:
-    """Returns the lines without the quotes at the end, unless there is nothing else."""
+    """Return the lines without the quotes at the end, unless there is nothing else."""
     end = len(lines)
     while end and (not lines[end - 1].strip() or QUOTED.search(lines[end - 1])):
         end -= 1
@@ -229,12 +229,12 @@ def opens_forward(below: str) -> bool:
 
 
 def phrases_of(name: str) -> frozenset[str]:
-    """Returns a list of bot/data/mail_quotes.yaml, in small letters."""
+    """Return a list of bot/data/mail_quotes.yaml, in small letters."""
     return _phrases(name)
 
 
 def without_signature(text: str) -> str:
-    """Returns `text` up to a signature mark, even where nothing stands above it.
+    """Return `text` up to a signature mark, even where nothing stands above it.
 
     Lines like "Sent from my phone" are left out.
     """
@@ -248,7 +248,7 @@ def without_signature(text: str) -> str:
 
 
 def _split_signature(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Returns the lines up to the signature mark or a line like "Sent from my phone", and those
+    """Return the lines up to the signature mark or a line like "Sent from my phone", and those
     below.
 
     The line about a device counts among those below, since it may say more.
