@@ -27,7 +27,7 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.local import Folder, MaildirOut
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack.views.cards import Cards
@@ -327,8 +327,8 @@ def _answer(
     if named:
         mail["In-Reply-To"] = named
     mail.set_content(text)
-    found = read(mail.as_bytes(), parser, app.mail_policy)
-    message_id = desk.store_message(received(found, "sample"))
+    found = judge_mail(mail.as_bytes(), parser, app.mail_policy)
+    message_id = desk.store_message(build_received_message(found, "sample"))
     if message_id is None:
         raise DeskError("the sample mail is in the journal already")
     desk.decide_message(message_id)

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from bot.app import App
 from bot.app.composition import RESTORED
-from bot.channels.mail.intake import fault_key, read
+from bot.channels.mail.intake import fault_key, judge_mail
 from bot.channels.mail.sandbox import SafeParser
 from bot.commands.privacy import RATED, erase, find_held, trace_address
 from bot.errors import DeskError, InputError
@@ -216,7 +216,10 @@ def _put_back(app: App, at: datetime) -> int:
         for archive in archives:
             for mail in list(archive.list_settled(since)):
                 # The key depends on who sent the mail, so the mail is read as at its intake.
-                keys = (read(mail.raw, parser, app.mail_policy).stored_key, fault_key(mail.raw))
+                keys = (
+                    judge_mail(mail.raw, parser, app.mail_policy).stored_key,
+                    fault_key(mail.raw),
+                )
                 if not any(map(app.journal.find_by_key, keys)):
                     archive.put_back(mail.ref)
                     count += 1

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from bot.answering.reply import compose_reply
 from bot.app import App
-from bot.channels.mail.intake import Read, read
+from bot.channels.mail.intake import JudgedMail, judge_mail
 from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
 from bot.commands.public_json import as_json
@@ -40,7 +40,7 @@ class MailCheck:
 
     def file(self, name: str) -> dict[str, Any]:
         """Return the public JSON about the mail in a file; OSError when it cannot be read."""
-        parsed = read(Path(name).read_bytes(), self.parser, self.policy)
+        parsed = judge_mail(Path(name).read_bytes(), self.parser, self.policy)
         verdict = parsed.ruling.verdict
         return {
             "file": name,
@@ -55,7 +55,7 @@ class MailCheck:
             "response": self._response(parsed) if verdict in WITH_RESPONSE else None,
         }
 
-    def _response(self, parsed: Read) -> dict[str, Any]:
+    def _response(self, parsed: JudgedMail) -> dict[str, Any]:
         message = Message(
             text=parsed.redaction.text, redactions=parsed.redaction.spans,
             subject=parsed.heading, shown=parsed.shown, signature=parsed.signature,

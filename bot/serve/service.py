@@ -15,7 +15,12 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from bot.app import App
-from bot.channels.mail.intake import Read, read, received, unreadable
+from bot.channels.mail.intake import (
+    JudgedMail,
+    build_received_message,
+    build_unreadable_message,
+    judge_mail,
+)
 from bot.channels.mail.rule_input import reported_ids
 from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
@@ -271,7 +276,7 @@ class Service:
     def _escalate_unreadable(self, mail: Mail, error: Exception) -> bool:
         """Store a mail that cannot be read, with a case for a person; return whether it worked."""
         try:
-            message_id = self.desk.store_message(unreadable(mail))
+            message_id = self.desk.store_message(build_unreadable_message(mail))
             if message_id is not None:
                 self.journal.mark_failed(message_id, type(error).__name__)
             self.mailbox.settle(mail.ref, MailFolder.FAILED)
@@ -287,13 +292,13 @@ class Service:
     def _slack_is_healthy(self) -> float:
         return float(self.slack is not None and all(line.good for line in self.slack.list_health()))
 
-    def _read(self, mail: Mail) -> Read:
+    def _read(self, mail: Mail) -> JudgedMail:
         self.on_checkpoint(Checkpoint.FETCHED)
-        return read(mail.raw, self.parser, self.policy, is_cut=mail.is_cut)
+        return judge_mail(mail.raw, self.parser, self.policy, is_cut=mail.is_cut)
 
-    def _store_mail(self, parsed: Read, mail: Mail) -> None:
+    def _store_mail(self, parsed: JudgedMail, mail: Mail) -> None:
         """Store a parsed mail together with its job, then move it out of the mailbox."""
-        stored = received(parsed, mail.ref)
+        stored = build_received_message(parsed, mail.ref)
         self.on_checkpoint(Checkpoint.READ)
         began, at = time.monotonic(), now()
         message_id = self.desk.store_message(stored, self._enqueue_drain)
@@ -320,7 +325,7 @@ class Service:
         self.jobs.enqueue_drain(db, conversation_id)
         self.on_checkpoint(Checkpoint.STORING)
 
-    def _settle_known(self, parsed: Read, stored: ReceivedMessage, mail: Mail) -> None:
+    def _settle_known(self, parsed: JudgedMail, stored: ReceivedMessage, mail: Mail) -> None:
         """Move away a mail whose message is stored: a duplicate, or one taken before a crash."""
         known = self.journal.find_by_key(stored.key)
         place = MailFolder.DROPPED
@@ -331,7 +336,7 @@ class Service:
         self.metrics.mails.labels(verdict="drop", rule="R3 duplicate").inc()
         log.info("a duplicate", extra={"rule": "R3 duplicate"})
 
-    def _record_receipt_or_bounce(self, parsed: Read) -> None:
+    def _record_receipt_or_bounce(self, parsed: JudgedMail) -> None:
         """Record what a receipt or a bounce says about a mail of ours."""
         if parsed.ruling.verdict is MailVerdict.RECEIPT:
             self.journal.mail_outbox.record_receipt(parsed.mail.message_id)

@@ -13,7 +13,7 @@ import pytest
 from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.rules import MailRuleContext
 from bot.corpus.limits import read_limits
 from bot.desk import Desk
@@ -67,7 +67,7 @@ class Talk:
         if self.out.sent and not any(line.startswith("In-Reply-To") for line in headers):
             lines.append(f"In-Reply-To: {self.sent()[-1]['Message-ID']}")
         raw = "\r\n".join([*lines, "", text, ""]).encode()
-        return received(read(raw, InProcessParser(), self.policy), "ref")
+        return build_received_message(judge_mail(raw, InProcessParser(), self.policy), "ref")
 
     def says(
         self, text: str, *headers: str, sender: str = "ana@example.org"

@@ -226,8 +226,8 @@ def test_a_thread_keeps_its_history(desk: Desk) -> None:
 def test_a_cry_for_help_in_the_subject_reaches_staff(desk: Desk) -> None:
     raw = b"From: ana@example.org\nSubject: I will kill myself\n\nWere my API keys exposed?\n"
     with closing(SafeParser()) as parser:
-        found = intake.read(raw, parser, MailRuleContext(own=frozenset(), authserv_id=""))
-    handle(desk, intake.received(found, "raw"))
+        found = intake.judge_mail(raw, parser, MailRuleContext(own=frozenset(), authserv_id=""))
+    handle(desk, intake.build_received_message(found, "raw"))
     (case,) = desk.journal.cases.list_open()
     assert (case.reason, case.priority) == ("danger", "page")
     assert case.text == "I will kill myself\n\nWere my API keys exposed?"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.channels.mail.sandbox import SafeParser
 from bot.commands.cases import queue_lines
@@ -149,7 +149,7 @@ def test_fuzz_mails(desk: App, tries: int) -> None:
     with closing(SafeParser(desk.knowledge.own_words)) as parser:
 
         def check(raw: bytes) -> None:
-            stored = received(read(raw, parser, desk.mail_policy), "raw")
+            stored = build_received_message(judge_mail(raw, parser, desk.mail_policy), "raw")
             message_id = desk.desk.store_message(stored)
             if message_id and stored.verdict in ("answer", "hold"):
                 desk.desk.decide_message(message_id)

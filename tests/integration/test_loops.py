@@ -15,7 +15,7 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.rules import MailRuleContext
 from bot.corpus.limits import Scope, read_limits
 from bot.desk import Desk
@@ -67,7 +67,7 @@ class Simulated:
     def take(self, raw: bytes) -> list[Mail]:
         """One mail comes in; what goes out."""
         before = len(self.out.sent)
-        found = received(read(raw, InProcessParser(), self.policy), "ref")
+        found = build_received_message(judge_mail(raw, InProcessParser(), self.policy), "ref")
         message_id = self.desk.store_message(found)
         if message_id and not found.final:
             self.desk.decide_message(message_id)

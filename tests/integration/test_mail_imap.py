@@ -137,7 +137,8 @@ def test_a_mail_that_is_too_large_to_be_read_whole_is_held(
     parser = SafeParser()
     context = MailRuleContext(own=frozenset({DESK}), local=True)
     judged = [
-        intake.read(each.raw, parser, context, is_cut=each.is_cut) for each in read(mailbox, 2)
+        intake.judge_mail(each.raw, parser, context, is_cut=each.is_cut)
+        for each in read(mailbox, 2)
     ]
     parser.close()
     assert [each.ruling.verdict for each in judged] == [MailVerdict.HOLD, MailVerdict.ANSWER]

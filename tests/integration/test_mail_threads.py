@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.channels.mail.compose import Composer
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.rules import MailRuleContext
 from bot.corpus.limits import Scope, read_limits
 from bot.domain import Priority
@@ -48,7 +48,7 @@ def mail(
 ) -> ReceivedMessage:  # fmt: skip
     lines = [f"From: {sender}", "To: incident@desk.example", *headers]
     raw = "\r\n".join([*lines, "", text, ""]).encode()
-    return received(read(raw, InProcessParser(), policy), "ref")
+    return build_received_message(judge_mail(raw, InProcessParser(), policy), "ref")
 
 
 def take(journal: Journal, taken: ReceivedMessage) -> int:

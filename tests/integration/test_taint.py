@@ -12,7 +12,7 @@ import pytest
 
 from bot.adapters.chat_draft import ChatDrafter
 from bot.app import App
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.rules import MailRuleContext
@@ -404,7 +404,7 @@ def _take(stand: Stand, raw: bytes) -> None:
     """A mail as the intake takes one."""
     parser = SafeParser()
     with closing(parser):
-        stored = received(read(raw, parser, MailRuleContext()), "raw")
+        stored = build_received_message(judge_mail(raw, parser, MailRuleContext()), "raw")
     message_id = stand.desk.store_message(stored)
     assert message_id is not None
     stand.desk.decide_message(message_id)

@@ -1,6 +1,6 @@
 """Mails whose sender the receiving server proved, or did not, to one desk and its first mail."""
 
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.marks import make_message_id
 from bot.channels.mail.rules import MailRuleContext
 from bot.journal import CaseChange, Journal, ReceivedMessage, Reply, Stage
@@ -24,7 +24,9 @@ def mail(
 ) -> ReceivedMessage:
     """A mail in Ana's name under these results of our server, as the intake reads it."""
     head = [results, BORDER, f"From: {ANA}", f"To: {DESK}", *headers, "", text, ""]
-    return received(read("\r\n".join(head).encode(), InProcessParser(), policy), "ref")
+    return build_received_message(
+        judge_mail("\r\n".join(head).encode(), InProcessParser(), policy), "ref"
+    )
 
 
 def take(journal: Journal, taken: ReceivedMessage) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.channels.mail.intake import read, received
+from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.rules import MailRuleContext
 from bot.redact import redact
 from tests.support.halves import APART, SEEN, halves
@@ -139,7 +139,9 @@ def is_masked(number: int, wording: Wording | str) -> bool:
         raw = f"{head}\r\nWere keys exposed?\r\n".encode()
         return (
             secret[8:].lower()
-            not in repr(received(read(raw, InProcessParser(), MailRuleContext()), "r")).lower()
+            not in repr(
+                build_received_message(judge_mail(raw, InProcessParser(), MailRuleContext()), "r")
+            ).lower()
         )
     text, spans = marked(wording(drawn))
     return covered(redact(text), spans, text)

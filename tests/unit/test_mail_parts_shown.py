@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.mail.intake import question_text, read, received
+from bot.channels.mail.intake import build_received_message, judge_mail, question_text
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext, MailVerdict, apply_rules
 from bot.channels.mail.sandbox import SafeParser
@@ -79,33 +79,33 @@ def test_a_plain_part_that_says_something_is_read(plain: str, page: str) -> None
 
 
 def test_hidden_text_is_no_reason_to_take_the_page() -> None:
-    found = both(ASKED, f"<p>{ASKED}</p><p style='display:none'>Send me a key? Yes?</p>")
-    assert found.visible == ASKED
-    assert not found.hidden
+    mail = both(ASKED, f"<p>{ASKED}</p><p style='display:none'>Send me a key? Yes?</p>")
+    assert mail.visible == ASKED
+    assert not mail.hidden
 
 
 def test_flowed_lines_are_joined_and_their_quotes_kept_apart() -> None:
     body = (
         "I would like to know whether the \nkeys were \nexposed?\n> old \n> words\n new\n-- \nAna"
     )
-    found = of(body, "Content-Type: text/plain; charset=utf-8; format=flowed")
+    mail = of(body, "Content-Type: text/plain; charset=utf-8; format=flowed")
     assert (
-        found.text
+        mail.text
         == "I would like to know whether the keys were exposed?\n> old words\nnew\n-- \nAna"
     )
-    assert found.visible.endswith("new")
+    assert mail.visible.endswith("new")
 
 
 def test_delsp_takes_the_space_out_that_broke_a_word() -> None:
     body = "APIキーやパス \nワードは漏れま \nしたか。\n次の行"
-    found = of(body, "Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes")
-    assert found.text == "APIキーやパスワードは漏れましたか。\n次の行"
+    mail = of(body, "Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes")
+    assert mail.text == "APIキーやパスワードは漏れましたか。\n次の行"
 
 
 def test_soft_line_ends_of_quoted_printable_are_joined() -> None:
     body = "Wurden meine Schl=C3=\n=BCssel gesto=\nhlen? Das w=C3=A4re =  \nschlecht."
-    found = of(body, PLAIN, "Content-Transfer-Encoding: quoted-printable")
-    assert found.visible == "Wurden meine Schlüssel gestohlen? Das wäre schlecht."
+    mail = of(body, PLAIN, "Content-Transfer-Encoding: quoted-printable")
+    assert mail.visible == "Wurden meine Schlüssel gestohlen? Das wäre schlecht."
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_soft_line_ends_of_quoted_printable_are_joined() -> None:
     ],
 )  # fmt: skip
 def test_a_question_in_the_subject_alone_is_the_text(body: str) -> None:
-    found = of(body, subject=ASKED)
-    assert question_text(found) == ASKED
-    assert apply_rules(found, MailRuleContext()).verdict is MailVerdict.ANSWER
+    mail = of(body, subject=ASKED)
+    assert question_text(mail) == ASKED
+    assert apply_rules(mail, MailRuleContext()).verdict is MailVerdict.ANSWER
 
 
 @pytest.mark.parametrize(
@@ -176,39 +176,39 @@ def parser() -> Iterator[SafeParser]:
 def test_a_signature_that_holds_a_demand_or_a_cry_for_help_is_kept_beside_the_text(
     parser: SafeParser, cut: str, history: str
 ) -> None:
-    found = read(mail(f"{ASKED}\n\n{cut}{history}"), parser, MailRuleContext())
+    judged = judge_mail(mail(f"{ASKED}\n\n{cut}{history}"), parser, MailRuleContext())
     below = cut if cut.startswith("Sent") else cut.split("\n", 1)[1]
-    assert (found.visible, found.signature) == (ASKED, below)
-    assert received(found, "ref").headers["signature"] == below
+    assert (judged.visible, judged.signature) == (ASKED, below)
+    assert build_received_message(judged, "ref").headers["signature"] == below
 
 
 @pytest.mark.parametrize("body", [f"--\n{GIVE}", f"Thanks,\nJo\n--\n{GIVE}"])
 def test_a_demand_below_a_mark_is_kept_where_the_question_is_the_subject(
     parser: SafeParser, body: str
 ) -> None:
-    found = read(mail(body, subject=ASKED), parser, MailRuleContext())
-    assert found.redaction.text == ASKED
-    assert GIVE in found.signature
+    judged = judge_mail(mail(body, subject=ASKED), parser, MailRuleContext())
+    assert judged.redaction.text == ASKED
+    assert GIVE in judged.signature
 
 
 def test_an_honest_signature_is_not_kept(parser: SafeParser) -> None:
     for signature in read_signatures("honest", "seen"):
-        found = read(mail(f"{ASKED}\n\n-- \n{signature}"), parser, MailRuleContext())
-        assert (found.visible, found.signature) == (ASKED, "")
-        assert "signature" not in received(found, "ref").headers
+        judged = judge_mail(mail(f"{ASKED}\n\n-- \n{signature}"), parser, MailRuleContext())
+        assert (judged.visible, judged.signature) == (ASKED, "")
+        assert "signature" not in build_received_message(judged, "ref").headers
 
 
 def test_the_signature_of_a_forwarded_mail_is_that_of_another_person(parser: SafeParser) -> None:
     body = f"---------- Forwarded message ---------\n{HEAD}\n\n{ASKED}\n\n--\n{GIVE}"
-    found = read(mail(body, subject="Fwd: keys"), parser, MailRuleContext())
-    assert (found.redaction.text, found.signature) == (ASKED, "")
+    judged = judge_mail(mail(body, subject="Fwd: keys"), parser, MailRuleContext())
+    assert (judged.redaction.text, judged.signature) == (ASKED, "")
 
 
 def test_a_secret_in_a_signature_is_masked(parser: SafeParser) -> None:
     secret = "sk-" + "aB3dE5gH" * 6
-    found = read(mail(f"{ASKED}\n\n--\n{GIVE} {secret}"), parser, MailRuleContext())
-    assert GIVE in found.signature
-    assert secret not in found.signature
+    judged = judge_mail(mail(f"{ASKED}\n\n--\n{GIVE} {secret}"), parser, MailRuleContext())
+    assert GIVE in judged.signature
+    assert secret not in judged.signature
 
 
 def test_an_empty_mail_with_a_mere_heading_is_held() -> None:
@@ -246,10 +246,10 @@ QUOTED = "\n".join(f"> {line}" for line in f"{HEAD}\n\n{DEMAND}".split("\n"))
     ],
 )
 def test_a_forwarded_mail_is_kept_apart_from_the_askers_words(subject: str, forwarded: str) -> None:
-    found = of(f"Is this mail really from you?\n\n{forwarded}", subject=subject)
-    assert question_text(found) == "Is this mail really from you?"
-    assert DEMAND in found.shown.replace("> ", "")
-    assert "alert@openai-alerts.example" in found.shown
+    mail = of(f"Is this mail really from you?\n\n{forwarded}", subject=subject)
+    assert question_text(mail) == "Is this mail really from you?"
+    assert DEMAND in mail.shown.replace("> ", "")
+    assert "alert@openai-alerts.example" in mail.shown
 
 
 def test_a_forward_in_html_is_kept_apart() -> None:
@@ -257,26 +257,26 @@ def test_a_forward_in_html_is_kept_apart() -> None:
         f"<div>Is this from you?</div><div class=gmail_quote>---------- Forwarded message ---------<br>"
         f"{HEAD.replace('<', '&lt;').replace(chr(10), '<br>')}<br><p>{DEMAND}</p></div>"
     )
-    found = of(page, "Content-Type: text/html; charset=utf-8", subject="Fwd: Reset")
-    assert found.visible == "Is this from you?"
-    assert DEMAND in found.shown
+    mail = of(page, "Content-Type: text/html; charset=utf-8", subject="Fwd: Reset")
+    assert mail.visible == "Is this from you?"
+    assert DEMAND in mail.shown
 
 
 def test_a_suspicious_forward_without_a_word_is_shown_and_is_no_demand_of_the_asker() -> None:
-    found = of(f"---------- Forwarded message ---------\n{HEAD}\n\n{DEMAND}", subject="Fwd: Reset")
-    assert question_text(found) == ""
-    assert DEMAND in found.shown
+    mail = of(f"---------- Forwarded message ---------\n{HEAD}\n\n{DEMAND}", subject="Fwd: Reset")
+    assert question_text(mail) == ""
+    assert DEMAND in mail.shown
 
 
 def test_a_colleagues_question_that_is_forwarded_without_a_word_is_read() -> None:
-    found = of(f"---------- Forwarded message ---------\n{HEAD}\n\n{ASKED}", subject="Fwd: keys")
-    assert question_text(found) == ASKED
+    mail = of(f"---------- Forwarded message ---------\n{HEAD}\n\n{ASKED}", subject="Fwd: keys")
+    assert question_text(mail) == ASKED
 
 
 def test_the_history_of_a_thread_is_not_shown_material() -> None:
     body = f"And my name?\n\nOn Thu, Nov 27, 2025 at 10:00 {THEIRS} wrote:\n> {ASKED}"
-    found = of(body, PLAIN, "References: <1@desk.example>", subject="Re: keys")
-    assert (found.visible, found.shown) == ("And my name?", "")
+    mail = of(body, PLAIN, "References: <1@desk.example>", subject="Re: keys")
+    assert (mail.visible, mail.shown) == ("And my name?", "")
 
 
 def test_an_attached_mail_and_a_screenshot_are_shown_with_name_type_and_size() -> None:
@@ -291,16 +291,16 @@ def test_an_attached_mail_and_a_screenshot_are_shown_with_name_type_and_size() -
     raw = mail(body, "Content-Type: multipart/mixed; boundary=b", subject="FW: suspicious")
     parser = SafeParser(own_words())
     try:
-        found = read(raw, parser, MailRuleContext())
+        judged = judge_mail(raw, parser, MailRuleContext())
     finally:
         parser.close()
-    assert found.visible == "Is the attached mail from you?"
-    assert [(a.name, a.type) for a in found.mail.attachments] == [
+    assert judged.visible == "Is the attached mail from you?"
+    assert [(a.name, a.type) for a in judged.mail.attachments] == [
         ("shot.png", "image/png"),
         ("Reset nöw", "message/rfc822"),
     ]
-    assert found.mail.attachments[0].size == 4096
-    stored = received(found, "ref").headers
+    assert judged.mail.attachments[0].size == 4096
+    stored = build_received_message(judged, "ref").headers
     assert stored["shown"].startswith(f"From: {THEIRS}\nSubject: Reset nöw")
     assert stored["attachments"].startswith(
         "shot.png (image/png, 4 kB)\nReset nöw (message/rfc822, "
@@ -315,13 +315,13 @@ def test_a_secret_in_what_is_shown_or_in_a_files_name_is_masked() -> None:
     )
     parser = SafeParser(own_words())
     try:
-        found = read(
+        judged = judge_mail(
             mail(body, "Content-Type: multipart/mixed; boundary=b"), parser, MailRuleContext()
         )
     finally:
         parser.close()
-    headers = received(found, "ref").headers
-    assert secret in found.mail.shown
+    headers = build_received_message(judged, "ref").headers
+    assert secret in judged.mail.shown
     assert secret not in headers["shown"] + headers["attachments"]
 
 
@@ -330,5 +330,5 @@ def test_an_attached_mail_that_is_too_much_to_read_costs_not_the_mail() -> None:
     body = (
         f"--a\n{PLAIN}\n\n{ASKED}\n--a\nContent-Type: message/rfc822\n\nSubject: x\n{deep}\n--a--"
     )
-    found = of(body, "Content-Type: multipart/mixed; boundary=a")
-    assert (found.fault, found.visible, found.shown) == ("", ASKED, "")
+    parsed = of(body, "Content-Type: multipart/mixed; boundary=a")
+    assert (parsed.fault, parsed.visible, parsed.shown) == ("", ASKED, "")

@@ -14,7 +14,7 @@ import yaml
 
 from bot.app import App
 from bot.channels.mail.addresses import parse_addresses, parse_authors
-from bot.channels.mail.intake import read
+from bot.channels.mail.intake import judge_mail
 from bot.channels.mail.parse import ParsedMail, parse
 from bot.channels.mail.rules import MailRuleContext, MailVerdict, Ruling, apply_rules
 from bot.commands.mail_check import MailCheck
@@ -173,8 +173,8 @@ def test_mail_check_and_the_running_desk_agree_on_every_mail(
     file = tmp_path / "mail.eml"
     with MailCheck(app) as check:
         for number, case in enumerate(each for name in SETS for each in judged(name)):
-            running = read(case.raw, service.parser, service.policy).ruling
-            checked = read(case.raw, check.parser, check.policy).ruling
+            running = judge_mail(case.raw, service.parser, service.policy).ruling
+            checked = judge_mail(case.raw, check.parser, check.policy).ruling
             assert running == checked == case.ruling, case.row
             if number % 20 == 0:
                 file.write_bytes(case.raw)

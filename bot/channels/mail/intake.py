@@ -44,7 +44,7 @@ FINAL_VERDICTS = frozenset({MailVerdict.DROP, MailVerdict.BOUNCE, MailVerdict.RE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class JudgedMail:
     """A mail after parsing, rules and redaction; its properties are what the desk stores of it."""
 
     mail: ParsedMail
@@ -110,7 +110,9 @@ class Read:
         return self.redaction.text if spoken else redact(self.mail.visible).text
 
 
-def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bool = False) -> Read:
+def judge_mail(
+    raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bool = False
+) -> JudgedMail:
     """Parse a mail in the sandbox, apply the rules and mask the text; never raise on any bytes.
 
     `is_cut` says that `raw` is only the beginning of a mail that is too large; such a mail is held
@@ -121,7 +123,7 @@ def read(raw: bytes, parser: SafeParser, context: MailRuleContext, *, is_cut: bo
         mail = replace(mail, fault=CUT_FAULT)
     redaction = redact(question_text(mail))
     unread = redact(_unread_text(mail, question_text(mail))).text
-    return Read(
+    return JudgedMail(
         mail=mail, ruling=apply_rules(mail, context), redaction=redaction,
         signature=unread if context.finds_demand(unread) else "",
         proof=sender_proof(mail, context), subject=redact(mail.subject).text, key=context.key,
@@ -162,18 +164,18 @@ def is_suspicious(mail: ParsedMail) -> bool:
     return bool(quoted_phishing_query("\n".join(f"> {line}" for line in mail.visible.split("\n"))))
 
 
-def received(reading: Read, ref: str) -> ReceivedMessage:
+def build_received_message(judged: JudgedMail, ref: str) -> ReceivedMessage:
     """Return what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
     place.
 
     Its thread is named by the first id in References, else in In-Reply-To, in whatever order these
     headers stand; a mail that names no id begins a thread of its own.
     """
-    mail = reading.mail
+    mail = judged.mail
 
     @cache  # a mail names few ids, some of them several times
     def mask(ids: tuple[str, ...]) -> tuple[str, ...]:
-        return mask_ids(ids, reading.key)
+        return mask_ids(ids, judged.key)
 
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
     named = find_message_ids(mail.values("references")) or find_message_ids(
@@ -184,30 +186,30 @@ def received(reading: Read, ref: str) -> ReceivedMessage:
     thread = next(iter(named), "") or message_id or mail.key
     return ReceivedMessage(
         channel="email",
-        thread_key=conversation_key(mask_secret_in_address(mail.sender, reading.key), thread),
+        thread_key=conversation_key(mask_secret_in_address(mail.sender, judged.key), thread),
         thread=thread,
-        proof=reading.proof,
+        proof=judged.proof,
         message_id=message_id,
         named=mask(tuple(find_message_ids(headers))),
-        key=reading.stored_key,
+        key=judged.stored_key,
         raw_ref=ref,
-        verdict=reading.ruling.verdict.value,
-        rule=reading.ruling.rule,
-        sender=reading.sender,
+        verdict=judged.ruling.verdict.value,
+        rule=judged.ruling.rule,
+        sender=judged.sender,
         headers={
             "message_id": _without_secrets(mask((read_message_id(mail.message_id),))),
             "references": _without_secrets(mask(tuple(find_valid_ids(headers)))),
-            "subject": reading.heading,
+            "subject": judged.heading,
             **{
                 name: value
                 for name in ("signature", "shown", "attachments")
-                if (value := getattr(reading, name))
+                if (value := getattr(judged, name))
             },
-            "reply_subject": reading.reply_subject,
+            "reply_subject": judged.reply_subject,
         },
-        text=reading.redaction.text,
-        redactions=tuple(asdict(span) for span in reading.redaction.spans),
-        final=reading.ruling.verdict in FINAL_VERDICTS,
+        text=judged.redaction.text,
+        redactions=tuple(asdict(span) for span in judged.redaction.spans),
+        final=judged.ruling.verdict in FINAL_VERDICTS,
     )
 
 
@@ -223,7 +225,7 @@ def fault_key(raw: bytes) -> str:
     return f"fault:{hashlib.sha256(raw).hexdigest()}"
 
 
-def unreadable(mail: Mail) -> ReceivedMessage:
+def build_unreadable_message(mail: Mail) -> ReceivedMessage:
     """Return what is stored of a mail that cannot be read at all: where its raw form lies."""
     key = fault_key(mail.raw)
     return ReceivedMessage(
