@@ -15,7 +15,7 @@ from pathlib import Path
 from bot.adapters.exact_retriever import Exact
 from bot.answering.judges import LabelledJudge, TransferredJudge
 from bot.answering.responder import Responder
-from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
+from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.app import App
 from bot.corpus import Knowledge, load, records_of
 from bot.corpus.units import units_of
@@ -93,8 +93,8 @@ def play(
         responder = Responder(knowledge=knowledge, retriever=retriever, judge=judge)
         return measure_cases(some, EvaluatedDesk(knowledge=knowledge, responder=responder))
 
-    reader = TransferJudge(index, read_transfer())
-    day = FirstDay(knowledge=knowledge, reader=reader, encoder=encoder, run=run, seed=seed)
+    ranker = TransferRanker(index, read_transfer())
+    day = FirstDay(knowledge=knowledge, ranker=ranker, encoder=encoder, run=run, seed=seed)
     return day.play(stream)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bot.answering.calibration import lowest_threshold
 from bot.answering.evidence import QUOTED
-from bot.answering.transfer import TRANSFER, Embed, Transfer, TransferJudge
+from bot.answering.transfer import TRANSFER, Embed, Transfer, TransferRanker
 from bot.app import App
 from bot.corpus import Knowledge
 from bot.corpus.questions import Act
@@ -118,7 +118,7 @@ def _unseen(encoder: str, embed: Embed, knowledge: Knowledge) -> dict[str, list[
 
 def score_incident(incident: Incident, learned: Transfer) -> list[Scored]:
     """Return the questions of an incident, each with the evidence that `learned` finds for it."""
-    judge = TransferJudge(incident.index, learned)
+    judge = TransferRanker(incident.index, learned)
     refuse = learned.kinds.index(Act.REFUSE.value)
     scored = []
     for asked, vector in zip(incident.asked, incident.vectors, strict=True):

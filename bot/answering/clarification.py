@@ -18,7 +18,7 @@ Read = Callable[[Question], tuple[tuple[Passage, ...], bool]]
 
 def find_clarification(
     outcomes: Sequence[Outcome], *, written: Sequence[str], sent: Sequence[str], language: str,
-    knowledge: Knowledge, read: Read,
+    knowledge: Knowledge, find_answer: Read,
 ) -> str:  # fmt: skip
     """Return the reviewed clarifying question in `language`; empty for none.
 
@@ -26,14 +26,14 @@ def find_clarification(
     readings have different answers and one of these at least could be sent. `written` is all that
     the asker wrote in this conversation, this message first, and `sent` what was sent to them.
     """
-    asked = _unsure(outcomes)
-    if not asked or len(written[0].split()) > MAX_WORDS:
+    question = _unsure(outcomes)
+    if not question or len(written[0].split()) > MAX_WORDS:
         return ""
     if any(_asks_back(text, knowledge) for text in sent):
         return ""
     for each in knowledge.clarifications:
-        fits = language in each.ask and each.is_open_in(asked, written)
-        if fits and _decides(each, asked, read):
+        fits = language in each.ask and each.is_open_in(question, written)
+        if fits and _decides(each, question, find_answer):
             return each.ask[language]
     return ""
 
@@ -47,14 +47,14 @@ def _unsure(outcomes: Sequence[Outcome]) -> str:
     return only.question if unsure else ""
 
 
-def _decides(clarification: Clarification, asked: str, read: Read) -> bool:
+def _decides(clarification: Clarification, question: str, find_answer: Read) -> bool:
     """Return whether the readings have different answers, of which one at least would be sent."""
-    found = [
-        read(Question(text=reading.says, context=asked, follows=True))
+    answers = [
+        find_answer(Question(text=reading.says, context=question, follows=True))
         for reading in clarification.readings
     ]
-    (one, _), (other, _) = found
-    return any(sure for _, sure in found) and one[:1] != other[:1]
+    (one, _), (other, _) = answers
+    return any(sure for _, sure in answers) and one[:1] != other[:1]
 
 
 def _asks_back(text: str, knowledge: Knowledge) -> bool:

@@ -39,7 +39,7 @@ class ContactHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContactReader:
+class ContactClassifier:
     """A classifier of questions: a head, and the encoder that it was trained with."""
 
     head: ContactHead

@@ -17,7 +17,7 @@ SURELY_SILENT = 0.4
 
 
 def threshold_of(
-    reading: InterpretedQuestion, judge: Judge, language: str, *, held_secret: bool
+    interpreted: InterpretedQuestion, judge: Judge, language: str, *, held_secret: bool
 ) -> float:
     """Return the probability, 0 to 1, from which on a question is answered.
 
@@ -28,14 +28,14 @@ def threshold_of(
     held-out authors that stops two of three wrong answers to such questions, and six of 161 right
     ones.
     """
-    in_english = reading.confirmed or reading.shown
+    in_english = interpreted.confirmed or interpreted.shown
     threshold = judge.threshold_for("en" if in_english else language)
-    asked = reading.question
-    points = segmentation.rests_on_context(asked) and not is_about_sample(asked)
+    question = interpreted.question
+    points_back = segmentation.rests_on_context(question) and not is_about_sample(question)
     strict = max(threshold, judge.strict_threshold)
     if held_secret:
         return strict
-    return (threshold + strict) / 2 if points else threshold
+    return (threshold + strict) / 2 if points_back else threshold
 
 
 def reason_unanswered(judgement: Judgement, silent_topics: Container[str]) -> EscalationReason:

@@ -71,12 +71,12 @@ class Viewed(Protocol):
 AnyViewed = TypeVar("AnyViewed", bound=Viewed)
 
 
-def best_view(found: Sequence[AnyViewed]) -> AnyViewed:
+def best_view(views: Sequence[AnyViewed]) -> AnyViewed:
     """Return the view by which a question is decided: the one with the highest `pair`.
 
     Calibration chooses views by this function too, so that its thresholds hold in service.
     """
-    return max(found, key=lambda viewed: viewed.pair)
+    return max(views, key=lambda viewed: viewed.pair)
 
 
 def is_about_sample(question: Question) -> bool:
@@ -87,21 +87,21 @@ def is_about_sample(question: Question) -> bool:
     return asks_if_genuine(question.text) or not segmentation.asks(question.text)
 
 
-def is_probable_refusal(reading: InterpretedQuestion) -> bool:
+def is_probable_refusal(interpreted: InterpretedQuestion) -> bool:
     """Return whether the classifier takes a question that no rule hits for a request to refuse.
 
-    The reader of requests must not contradict it: `request` must reach SURELY_NONE, and DOUBTED
+    The classifier of requests must not contradict it: `request` must reach SURELY_NONE, and DOUBTED
     where the text names no secret, because a case number, a phone number or a request for a call
-    is to be read by a person. Without that reader only a text that mentions secrets is refused.
+    is to be read by a person. Without that classifier only a text that mentions secrets is refused.
     """
-    judged, told = reading.judgement, classify_secret_mention(reading.view)
-    if reading.shown or _only_introduces(reading.view):
+    judged, mention = interpreted.judgement, classify_secret_mention(interpreted.view)
+    if interpreted.shown or _only_introduces(interpreted.view):
         return False
-    if judged.label != Act.REFUSE or judged.certainty < REFUSAL_CERTAINTY[told]:
+    if judged.label != Act.REFUSE or judged.certainty < REFUSAL_CERTAINTY[mention]:
         return False
-    if reading.request is None:
-        return told is not SecretMention.NOTHING
-    return reading.request >= (DOUBTED if told is SecretMention.NOTHING else SURELY_NONE)
+    if interpreted.request is None:
+        return mention is not SecretMention.NOTHING
+    return interpreted.request >= (DOUBTED if mention is SecretMention.NOTHING else SURELY_NONE)
 
 
 def _only_introduces(view: str) -> bool:
@@ -110,36 +110,36 @@ def _only_introduces(view: str) -> bool:
 
 
 def without_chatter(
-    readings: Sequence[InterpretedQuestion], verdicts: Sequence[Verdict | None]
+    interpreted: Sequence[InterpretedQuestion], verdicts: Sequence[Verdict | None]
 ) -> list[ScreenedQuestion]:
     """Return the questions with their verdicts, without chatter (`Act.CHATTER`) with no verdict.
 
     When nothing else is left, the first question stays.
     """
-    pairs = list(zip(readings, verdicts, strict=True))
+    pairs = list(zip(interpreted, verdicts, strict=True))
     real = [(r, v) for r, v in pairs if v or r.judgement.label != Act.CHATTER]
     return real or pairs[:1]
 
 
-def without_announcements(asked: Sequence[ScreenedQuestion]) -> list[ScreenedQuestion]:
+def without_announcements(screened: Sequence[ScreenedQuestion]) -> list[ScreenedQuestion]:
     """Return the questions without those that only announce the next one.
 
     "I want to know about my key." is dropped where the next question has it as context and finds
     the same best passage with a higher probability.
     """
-    following = [*asked[1:], None]
+    following = [*screened[1:], None]
     return [
         (r, v)
-        for (r, v), then in zip(asked, following, strict=True)
+        for (r, v), then in zip(screened, following, strict=True)
         if v or not then or not _announces(r, then[0])
     ]
 
 
-def _announces(reading: InterpretedQuestion, then: InterpretedQuestion) -> bool:
-    ours, theirs = reading.judgement, then.judgement
+def _announces(interpreted: InterpretedQuestion, then: InterpretedQuestion) -> bool:
+    ours, theirs = interpreted.judgement, then.judgement
     return (
-        then.question.context.endswith(reading.question.text)
-        and segmentation.announces(reading.question.text)
+        then.question.context.endswith(interpreted.question.text)
+        and segmentation.announces(interpreted.question.text)
         and ours.passages[:1] == theirs.passages[:1]
         and ours.probability < theirs.probability
     )

@@ -7,8 +7,8 @@ import numpy as np
 
 from bot.answering.evidence import FEATURES, RANKED, Answers, choose, features
 from bot.answering.fit import Fit
-from bot.answering.labels import STRICTER, LabelledReader
-from bot.answering.transfer import TransferJudge
+from bot.answering.labelled_ranker import STRICTER, LabelledRanker
+from bot.answering.transfer import TransferRanker
 from bot.corpus.questions import Act
 from bot.corpus.team_answers import PREFIX
 from bot.domain import Hit
@@ -79,23 +79,23 @@ class TransferredJudge:
     request to refuse was none.
     """
 
-    def __init__(self, *, reader: TransferJudge, vector: Callable[[str], Sequence[float]]) -> None:
-        self.reader = reader
+    def __init__(self, *, ranker: TransferRanker, vector: Callable[[str], Sequence[float]]) -> None:
+        self.ranker = ranker
         self.vector = vector
 
     @property
     def strict_threshold(self) -> float:
         """Return the higher of the thresholds of English and of other languages."""
-        return max(map(self.reader.threshold_for, ("en", "")))
+        return max(map(self.ranker.threshold_for, ("en", "")))
 
     def threshold_for(self, language: str) -> float:
         """Return the probability from which on a question in a language is answered."""
-        return self.reader.threshold_for(language)
+        return self.ranker.threshold_for(language)
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
         """Return the passages for `text`, best first, with the probability that they answer."""
-        del hits  # there are no wordings, and the reader compares the units of the post itself
-        judgement = self.reader.judge(text, self.vector(text))
+        del hits  # there are no wordings, and the ranker compares the units of the post itself
+        judgement = self.ranker.judge(text, self.vector(text))
         return replace(judgement, label="") if judgement.label in set(Act) else judgement
 
 
@@ -108,11 +108,11 @@ class LabelledJudge:
     def __init__(
         self,
         *,
-        reader: LabelledReader,
+        ranker: LabelledRanker,
         vector: Callable[[str], Sequence[float]],
         threshold: float | None = None,
     ) -> None:
-        self.reader = reader
+        self.ranker = ranker
         self.vector = vector
         self.threshold = threshold
 
@@ -124,12 +124,12 @@ class LabelledJudge:
     def threshold_for(self, language: str) -> float:
         """Return the probability from which on a question is answered, in any language."""
         del language
-        return max(self.reader.threshold, self.threshold or 0.0)
+        return max(self.ranker.threshold, self.threshold or 0.0)
 
     def judge(self, text: str, hits: Sequence[Hit]) -> Judgement:
         """Return the passages for `text`, best first, with the probability that they answer."""
-        del hits  # there are no wordings, and the reader compares the labels itself
-        judgement = self.reader.judge(text, self.vector(text))
+        del hits  # there are no wordings, and the ranker compares the labels itself
+        judgement = self.ranker.judge(text, self.vector(text))
         return replace(judgement, label="") if judgement.label in set(Act) else judgement
 
 

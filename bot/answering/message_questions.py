@@ -33,7 +33,7 @@ class MessageQuestions:
     asker shows a suspicious mail, or asks about the one that they show.
     """
 
-    asked: list[Question]
+    questions: list[Question]
     own: str
     sample: str
     reports: bool
@@ -49,11 +49,11 @@ def find_questions(message: Message, own: str, turns: Sequence[str]) -> MessageQ
     suspicious = shows_suspicious(own, message.shown)
     own = without_quotes(own) if quoted else own
     if sample:
-        asked = _with_sample(own, sample)
+        questions = _with_sample(own, sample)
     else:
-        asked = _with_context(own, subject=_telling_subject(message), turns=turns)
-    reports = bool(sample) and (suspicious or any(map(is_about_sample, asked)))
-    return MessageQuestions(asked=asked, own=own, sample=sample, reports=reports)
+        questions = _with_context(own, subject=_telling_subject(message), turns=turns)
+    reports = bool(sample) and (suspicious or any(map(is_about_sample, questions)))
+    return MessageQuestions(questions=questions, own=own, sample=sample, reports=reports)
 
 
 def _questions(own: str) -> tuple[Question, ...]:

@@ -1,7 +1,7 @@
 """Screens a message and its questions: what is refused or escalated, whatever the post says.
 
-It combines the verdicts of two sources: the rules of `bot.policy`, and the reader of requests, a
-classifier that was trained on labelled messages (`bot.answering.requests`).
+It combines the verdicts of two sources: the rules of `bot.policy`, and the classifier of requests,
+which was trained on labelled messages (`bot.answering.requests`).
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from bot.answering.requests import (
     LEARNED,
     PROBABLE,
     REMOVED,
+    ClassifiedRequests,
     Label,
-    RequestReading,
 )
 from bot.domain import Escalation, EscalationReason, Message, Priority, RefusalReason
 from bot.policy import (
@@ -42,115 +42,130 @@ MAX_CHARACTERS = 32_000  # of a message; a longer one goes to a person unread
 SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
 
 
-def hold_unread(message: Message, said: CleanText) -> Escalation | None:
+def hold_unread(message: Message, cleaned: CleanText) -> Escalation | None:
     """Return the escalation of a message whose questions are not read, or None for any other.
 
     A message is not read when it is empty, too long, or the report of a mail filter. For an urgent
     text, the escalation has the reason and priority of the rule that pages.
     """
-    text = said.whole
+    text = cleaned.whole
     if not text.strip() and not message.shown:
         return Escalation(question=text, reason=EscalationReason.NO_QUESTION)
     if len(text) > MAX_CHARACTERS:
-        held = Escalation(question=text[:MAX_CHARACTERS], reason=EscalationReason.TOO_LONG)
+        escalation = Escalation(question=text[:MAX_CHARACTERS], reason=EscalationReason.TOO_LONG)
     elif is_filter_report(text):
-        held = Escalation(question=text, reason=EscalationReason.HELD)
+        escalation = Escalation(question=text, reason=EscalationReason.HELD)
     else:
         return None
     verdict = urgent(with_subject(message.subject, text))
-    return replace(held, reason=verdict.reason, priority=verdict.priority) if verdict else held
+    return (
+        replace(escalation, reason=verdict.reason, priority=verdict.priority)
+        if verdict
+        else escalation
+    )
 
 
-def screen_message(message: Message, said: CleanText, history: Sequence[str]) -> Verdict | None:
+def screen_message(message: Message, cleaned: CleanText, history: Sequence[str]) -> Verdict | None:
     """Return the verdict of the rules on the whole message, boilerplate included.
 
     A refusal or a page also counts in a sentence that was taken for boilerplate, so that no demand
     and no cry for help can be hidden in a disclaimer. Any other escalation does not: the legal
     words of a disclaimer are no case for a lawyer.
     """
-    verdict = screen(with_subject(message.subject, said.whole), history=history)
-    if not said.removed or not isinstance(verdict, Escalate):
+    verdict = screen(with_subject(message.subject, cleaned.whole), history=history)
+    if not cleaned.removed or not isinstance(verdict, Escalate):
         return verdict
     if verdict.priority is Priority.PAGE:
         return verdict
-    return screen(with_subject(message.subject, said.own), history=history)
+    return screen(with_subject(message.subject, cleaned.own), history=history)
 
 
-def is_only_thanks(message: Message, said: CleanText, requests: RequestReading | None) -> bool:
-    """Return whether the message says nothing but thanks, by the rules or the reader of requests.
+def is_only_thanks(
+    message: Message, cleaned: CleanText, requests: ClassifiedRequests | None
+) -> bool:
+    """Return whether the message says nothing but thanks, by the rules or the classifier of
+    requests.
 
     A message with a masked secret, an enclosed mail or a subject of its own always says more. The
-    reader does not decide above a quoted demand that is refused: "Yes, please do" repeats it.
+    classifier does not decide above a quoted demand that is refused: "Yes, please do" repeats it.
     """
-    own = said.own
+    own = cleaned.own
     if message.redactions or message.shown or closes_nothing(message.subject):
         return False
     if only_thanks(own):
         return True
-    spoken = segmentation.spoken_sentences(own)
+    sentences = segmentation.spoken_sentences(own)
     # A bare "Best regards" was meant to say more. In other scripts words cannot be counted.
-    more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in spoken)
+    more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in sentences)
     silent = more_than_a_close and bool(requests and requests.is_silent)
-    return silent and not isinstance(screen(shown_mail(said.whole)), Refuse)
+    return silent and not isinstance(screen(shown_mail(cleaned.whole)), Refuse)
 
 
-def find_urgent(whole: Verdict | None, requests: RequestReading | None) -> Escalate | None:
+def find_urgent(
+    message_verdict: Verdict | None, requests: ClassifiedRequests | None
+) -> Escalate | None:
     """Return the urgent escalation that replaces all other outcomes; None where there is none.
 
-    That of a rule counts unless the reader of requests denies it; that of the reader counts where
-    no rule hits the message.
+    That of a rule counts unless the classifier of requests denies it; that of the classifier counts
+    where no rule hits the message.
     """
-    if isinstance(whole, Escalate) and whole.priority is not Priority.NORMAL:
-        return None if requests and requests.denies(whole) else whole
-    return requests.urgent if requests and whole is None else None
+    if isinstance(message_verdict, Escalate) and message_verdict.priority is not Priority.NORMAL:
+        return None if requests and requests.denies(message_verdict) else message_verdict
+    return requests.urgent if requests and message_verdict is None else None
 
 
 def screen_questions(
-    readings: Sequence[InterpretedQuestion],
+    interpreted: Sequence[InterpretedQuestion],
     message: Message,
-    said: CleanText,
+    cleaned: CleanText,
     *,
-    whole: Verdict | None,
+    message_verdict: Verdict | None,
     history: Sequence[str],
     own: str,
-    requests: RequestReading | None,
+    requests: ClassifiedRequests | None,
 ) -> list[Verdict | None]:
     """Return the verdict on each question.
 
-    Where no rule hits a question, the last one gets the verdict `whole` on the whole message. The
-    reader of requests overrules a rule that it denies, and decides where no rule hits. It cannot
-    deny a rule that hits boilerplate, which it has not read.
+    Where no rule hits a question, the last one gets the verdict `message_verdict` on the whole
+    message. The classifier of requests overrules a rule that it denies, and decides where no rule
+    hits. It cannot deny a rule that hits boilerplate, which it has not read.
     """
-    text = with_subject(message.subject, said.whole)
-    rules = [whole if r.view == text else screen(r.view, history=history) for r in readings]
-    found = rules
+    text = with_subject(message.subject, cleaned.whole)
+    rule_verdicts = [
+        message_verdict if r.view == text else screen(r.view, history=history) for r in interpreted
+    ]
+    verdicts = rule_verdicts
     if requests:
-        found = [_weigh(v, r, requests) for r, v in zip(readings, rules, strict=True)]
-    if whole and not any(rules):
-        hidden = bool(said.removed) and not screen(with_subject(message.subject, said.own))
-        found[-1] = whole if hidden or not requests else _weigh(whole, readings[-1], requests)
-    return [_spare(v, own) for v in found]
+        verdicts = [_weigh(v, r, requests) for r, v in zip(interpreted, rule_verdicts, strict=True)]
+    if message_verdict and not any(rule_verdicts):
+        hidden = bool(cleaned.removed) and not screen(with_subject(message.subject, cleaned.own))
+        verdicts[-1] = (
+            message_verdict
+            if hidden or not requests
+            else _weigh(message_verdict, interpreted[-1], requests)
+        )
+    return [_spare(v, own) for v in verdicts]
 
 
 def _weigh(
-    rule: Verdict | None, reading: InterpretedQuestion, requests: RequestReading
+    rule_verdict: Verdict | None, interpreted: InterpretedQuestion, requests: ClassifiedRequests
 ) -> Verdict | None:
-    """Return the combined verdict of the rules and the reader on a question.
+    """Return the combined verdict of the rules and the classifier on a question.
 
     A doubtful question is refused where a request is PROBABLE and the words name a secret.
     """
-    verdict = requests.weigh(rule, reading.question)
+    verdict = requests.weigh(rule_verdict, interpreted.question)
     if verdict != DOUBTFUL:
         return verdict
     # "Are you sure?" alone is no ground for doubt: its meaning is that of its context.
-    vague = bool(reading.question.context)
-    if rule:  # somebody who pastes a secret and asks whether it is safe gets an answer
-        return None if vague and REMOVED in reading.view else DOUBTFUL
-    names_one = classify_secret_mention(reading.view) is SecretMention.SECRET
-    if names_one and requests.highest(Label.REFUSE) >= PROBABLE:
+    vague = bool(interpreted.question.context)
+    if rule_verdict:  # somebody who pastes a secret and asks whether it is safe gets an answer
+        return None if vague and REMOVED in interpreted.view else DOUBTFUL
+    names_secret = classify_secret_mention(interpreted.view) is SecretMention.SECRET
+    if names_secret and requests.highest(Label.REFUSE) >= PROBABLE:
         return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
     # Where the classifier of intents agrees, the question is refused later, without a person.
-    return None if vague or is_probable_refusal(reading) else DOUBTFUL
+    return None if vague or is_probable_refusal(interpreted) else DOUBTFUL
 
 
 def _spare(verdict: Verdict | None, own: str) -> Verdict | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.answering import segmentation
-from bot.answering.requests import Label, RequestReading
+from bot.answering.requests import ClassifiedRequests, Label
 from bot.domain import Escalation, EscalationReason, Message, Outcome, Priority, Refusal
 
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
@@ -33,7 +33,7 @@ class LoneQuestion:
 
 
 def find_lone_question(
-    message: Message, own: str, outcomes: Sequence[Outcome], requests: RequestReading | None
+    message: Message, own: str, outcomes: Sequence[Outcome], requests: ClassifiedRequests | None
 ) -> LoneQuestion | None:
     """Return the open question of a message, or None where a person must read it by itself.
 
@@ -56,7 +56,7 @@ def find_lone_question(
     return LoneQuestion(text=text, is_alone=is_alone, words=words)
 
 
-def _may_be_grave(requests: RequestReading | None) -> bool:
+def _may_be_grave(requests: ClassifiedRequests | None) -> bool:
     return requests is None or any(requests.highest(each) >= GRAVE_FROM for each in GRAVE)
 
 

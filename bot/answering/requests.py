@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature
+from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature_lines
 from bot.domain import EscalationReason, Priority, Question, RefusalReason
 from bot.errors import UNREADABLE_ARRAYS, KnowledgeError
 from bot.policy import (
@@ -150,9 +150,9 @@ class RequestHead:
 
     def scores(self, rows: Array) -> Array:
         """Log-odds of each output; `rows` is n x INPUTS."""
-        reached = REACH * rows
-        hidden = np.maximum(reached @ self.inner + self.inner_bias, 0)
-        return np.asarray(hidden @ self.outer + reached @ self.direct + self.bias, "f4")
+        scaled = REACH * rows
+        hidden = np.maximum(scaled @ self.inner + self.inner_bias, 0)
+        return np.asarray(hidden @ self.outer + scaled @ self.direct + self.bias, "f4")
 
     def calibrated(self, scores: Array) -> Array:
         """Probabilities of the labels of each sentence; the last row of `scores` is the whole."""
@@ -160,12 +160,12 @@ class RequestHead:
 
     def to_bytes(self) -> bytes:
         """As a compressed file of plain arrays."""
-        made = io.BytesIO()
+        file = io.BytesIO()
         arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
         arrays |= {n: a.astype(np.float16) for n, a in arrays.items() if a.dtype == np.float32}
         arrays["inner"], arrays["inner_step"] = _in_steps(self.inner)
-        np.savez_compressed(made, allow_pickle=False, format=np.array(FORMAT), **arrays)
-        return made.getvalue()
+        np.savez_compressed(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
+        return file.getvalue()
 
     @staticmethod
     def from_bytes(raw: bytes) -> "RequestHead":
@@ -174,15 +174,15 @@ class RequestHead:
             with np.load(io.BytesIO(raw)) as stored:
                 if int(stored["format"]) != FORMAT:
                     raise KnowledgeError(f"{HEAD} is of another version; {AGAIN}")
-                read = {f.name: _value(stored[f.name]) for f in fields(RequestHead)}
-                read["inner"] = read["inner"].astype(np.float32) * _value(stored["inner_step"])
-                return RequestHead(**read)
+                values = {f.name: _value(stored[f.name]) for f in fields(RequestHead)}
+                values["inner"] = values["inner"].astype(np.float32) * _value(stored["inner_step"])
+                return RequestHead(**values)
         except UNREADABLE_ARRAYS:
             raise KnowledgeError(f"{HEAD} cannot be read; {AGAIN}") from None
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestReading:
+class ClassifiedRequests:
     """The sentences of a message and the probability of each label for each of them."""
 
     head: RequestHead
@@ -211,14 +211,14 @@ class RequestReading:
     def _thanks_in_words(self) -> bool:
         """Does a sentence without a number say thanks? What stands below is then a signature."""
         thanks = self.probabilities[:, PLACE[Label.THANKS]]
-        told = zip(self.sentences, thanks, strict=True)
-        return any(each >= THANKED for sentence, each in told if not NUMBER.search(sentence))
+        pairs = zip(self.sentences, thanks, strict=True)
+        return any(each >= THANKED for sentence, each in pairs if not NUMBER.search(sentence))
 
     @property
     def urgent(self) -> Escalate | None:
         """The verdict that calls somebody, where a sentence has one."""
-        found = [v for v in self.verdicts if isinstance(v, Escalate)]
-        return next((v for v in found if v.priority is Priority.PAGE), None)
+        escalations = [v for v in self.verdicts if isinstance(v, Escalate)]
+        return next((v for v in escalations if v.priority is Priority.PAGE), None)
 
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
         """The verdict on a question, given that of a rule; None where it may be answered.
@@ -248,10 +248,10 @@ class RequestReading:
 
     def of(self, question: Question) -> Verdict | None:
         """What becomes of a question: the gravest of the verdicts on its sentences."""
-        said = zip(self.sentences, self.verdicts, strict=True)
-        found = [v for sentence, v in said if v and _same(sentence, question.text)]
-        refusal = next((v for v in found if isinstance(v, Refuse)), None)
-        return refusal or next(iter(found), None)
+        pairs = zip(self.sentences, self.verdicts, strict=True)
+        verdicts = [v for sentence, v in pairs if v and _same(sentence, question.text)]
+        refusal = next((v for v in verdicts if isinstance(v, Refuse)), None)
+        return refusal or next(iter(verdicts), None)
 
     def beside(self, asked: Sequence[Question]) -> list[Question]:
         """The sentences with a verdict that stand in none of the questions found by their form.
@@ -260,16 +260,16 @@ class RequestReading:
         a refusal nobody need read what is only doubted.
         """
         refused = any(isinstance(verdict, Refuse) for verdict in self.verdicts)
-        found = zip(self.sentences, self.verdicts, strict=True)
-        left = [
+        pairs = zip(self.sentences, self.verdicts, strict=True)
+        remaining = [
             sentence
-            for sentence, verdict in found
+            for sentence, verdict in pairs
             if verdict
             and (sentence != self.subject or _stands_alone(verdict))
             and not (verdict == DOUBTFUL and refused)
             and not any(_same(sentence, q.text) for q in asked)
         ]
-        return [Question(text=sentence) for sentence in left[:MOST_BESIDE]]
+        return [Question(text=sentence) for sentence in remaining[:MOST_BESIDE]]
 
     @cached_property
     def verdicts(self) -> tuple[Verdict | None, ...]:
@@ -281,9 +281,9 @@ class RequestReading:
         sentence = self.sentences[place]
         if wants_person(sentence):
             return WANTS_PERSON
-        told, head = self.scores[:-1, :LABELS], self.head
-        speaks = told[place] >= told.max(0) - NEAR
-        likely = np.where(speaks, self.probabilities[place], 0)
+        label_scores, head = self.scores[:-1, :LABELS], self.head
+        says_most = label_scores[place] >= label_scores.max(0) - NEAR
+        likely = np.where(says_most, self.probabilities[place], 0)
         refused, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
         asked = max(likely[PLACE[label]] for label in ASKED_FOR)
         if asked >= min(refused, doubted) and _only_tells(sentence, likely):
@@ -327,21 +327,21 @@ class RequestReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestReader:
-    """Reads messages with a head and the encoder that it was made with."""
+class RequestClassifier:
+    """A classifier of what messages ask for: a head and the encoder that it was trained with."""
 
     head: RequestHead
     pool: Pool
 
-    def read(self, text: str, before: str = "", subject: str = "") -> RequestReading:
+    def classify(self, text: str, before: str = "", subject: str = "") -> ClassifiedRequests:
         """What subject and `text` ask for; `before` is what the asker wrote last."""
-        own, spoken = read_sentences(text)
-        told = (*filter(None, [subject]), *spoken)
-        scores = self.head.scores(inputs(told, own, before, self._state))
-        return RequestReading(
+        own, spoken = select_sentences(text)
+        kept = (*filter(None, [subject]), *spoken)
+        scores = self.head.scores(build_inputs(kept, own, before, self._state))
+        return ClassifiedRequests(
             head=self.head,
             subject=subject,
-            sentences=told,
+            sentences=kept,
             probabilities=self.head.calibrated(scores),
             scores=scores,
         )
@@ -356,20 +356,20 @@ def packaged_head() -> RequestHead:
     return RequestHead.from_bytes(read_bytes(HEAD))
 
 
-def read_sentences(text: str) -> tuple[str, tuple[str, ...]]:
+def select_sentences(text: str) -> tuple[str, tuple[str, ...]]:
     """What is read of `text` as a whole, and its sentences: of a long one the first and last ones.
 
     A greeting, a signature and quoted lines change nothing of what is asked for.
     """
     found = sentences(text)
-    spoken = spoken_sentences("\n".join(without_signature(found)))
+    spoken = spoken_sentences("\n".join(without_signature_lines(found)))
     quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
     own = text if spoken == found and not quotes else " ".join(spoken) or text
-    told = sentences(own) or [own]
-    if len(told) > MOST_SENTENCES:
+    kept = sentences(own) or [own]
+    if len(kept) > MOST_SENTENCES:
         half = MOST_SENTENCES // 2
-        told = [*told[:half], *told[-half:]]
-    return own, tuple(told)
+        kept = [*kept[:half], *kept[-half:]]
+    return own, tuple(kept)
 
 
 def state(pooled: npt.ArrayLike, means: Array) -> Array:
@@ -378,17 +378,19 @@ def state(pooled: npt.ArrayLike, means: Array) -> Array:
     return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True), "f4").reshape(-1)
 
 
-def inputs(told: Sequence[str], whole: str, before: str, read: Callable[[str], Array]) -> Array:
+def build_inputs(
+    kept: Sequence[str], whole: str, before: str, embed: Callable[[str], Array]
+) -> Array:
     """What the head reads of each sentence and, as the last row, of the whole message.
 
-    `read` gives the state of a text; `before` is what was written before `told`.
+    `embed` gives the state of a text; `before` is what was written before the sentences `kept`.
     """
     nothing = np.zeros(WIDTH, np.float32)
-    message = read(whole[:MOST_CHARACTERS])
-    earlier = read(before[:MOST_CHARACTERS])[:WIDTH] if before.strip() else nothing
+    message = embed(whole[:MOST_CHARACTERS])
+    earlier = embed(before[:MOST_CHARACTERS])[:WIDTH] if before.strip() else nothing
     rows = []
-    for sentence in told:
-        own = message if sentence == whole else read(sentence[:MOST_CHARACTERS])
+    for sentence in kept:
+        own = message if sentence == whole else embed(sentence[:MOST_CHARACTERS])
         rows.append(np.concatenate([own, earlier, message]))
         earlier = own[:WIDTH]
     rows.append(np.concatenate([message, nothing, message]))
@@ -397,8 +399,8 @@ def inputs(told: Sequence[str], whole: str, before: str, read: Callable[[str], A
 
 def calibrate(calibration: Array, scores: Array) -> Array:
     """Probabilities from log-odds: of the sentence and of the whole message, weighed."""
-    told, whole = scores[:-1, :LABELS], scores[-1:, :LABELS]
-    odds = calibration[:, 0] * told + calibration[:, 1] * whole + calibration[:, 2]
+    of_sentences, of_message = scores[:-1, :LABELS], scores[-1:, :LABELS]
+    odds = calibration[:, 0] * of_sentences + calibration[:, 1] * of_message + calibration[:, 2]
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), dtype=np.float32)
 
 

@@ -3,8 +3,8 @@
 A decision depends on the message alone: on its text, its subject, its channel, what was masked,
 what it encloses, its signature and its conversation. A decision is reused for a message with the
 same channel, subject and text that begins a conversation and has nothing masked, nothing enclosed
-and no signature. One reader serves one version of the knowledge; the cache is emptied when the
-reader or its judge is replaced.
+and no signature. One decider serves one version of the knowledge; the cache is emptied when the
+decider or its judge is replaced.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ KEEP_SECONDS = 3600.0  # enough for a surge, and short enough that no text stays
 SAME_MARKS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
 
 
-class Reader(Protocol):
+class MessageDecider(Protocol):
     """Decides messages, and always in the same way while its `judge` is the same object.
 
     Where `asks_model` is true, it may decide the same message differently each time.
@@ -40,39 +40,40 @@ class Reader(Protocol):
 
 
 class ReusedDecisions:
-    """A cache of the latest decisions of one reader, by `decision_key`; safe for many threads."""
+    """A cache of the latest decisions of one decider, by `decision_key`; safe for many threads."""
 
     def __init__(self) -> None:
-        self._made_by: tuple[Reader, Judge] | None = None
+        self._decided_by: tuple[MessageDecider, Judge] | None = None
         self._kept: OrderedDict[bytes, tuple[float, Response]] = OrderedDict()
         self._turn = threading.Lock()
 
-    def respond(self, message: Message, reader: Reader) -> Response:
-        """Return the reader's decision on a message, from the cache where it holds one."""
+    def respond(self, message: Message, decider: MessageDecider) -> Response:
+        """Return the decider's decision on a message, from the cache where it holds one."""
         began = time.monotonic()
-        self._forget_others(reader)
-        key = b"" if reader.asks_model else decision_key(message)
+        self._forget_others(decider)
+        key = b"" if decider.asks_model else decision_key(message)
         if key and (kept := self._find(key, began)):
             return replace(kept, milliseconds=(time.monotonic() - began) * 1000)
-        response = reader.respond(message)
+        response = decider.respond(message)
         if key and not _may_be_withdrawn(response):
             self._keep(key, began, response)
         return response
 
-    def _forget_others(self, reader: Reader) -> None:
+    def _forget_others(self, decider: MessageDecider) -> None:
         with self._turn:
             # A desk without wordings gets another judge when it learns what people answered.
-            makers = (reader, reader.judge)
-            if self._made_by is None or any(
-                one is not other for one, other in zip(makers, self._made_by, strict=True)
+            deciders = (decider, decider.judge)
+            if self._decided_by is None or any(
+                current is not other
+                for current, other in zip(deciders, self._decided_by, strict=True)
             ):
-                self._made_by = makers
+                self._decided_by = deciders
                 self._kept.clear()
 
     def _find(self, key: bytes, now: float) -> Response | None:
         with self._turn:
-            made, response = self._kept.get(key, (0.0, None))
-            return response if response and now - made < KEEP_SECONDS else None
+            decided_at, response = self._kept.get(key, (0.0, None))
+            return response if response and now - decided_at < KEEP_SECONDS else None
 
     def _keep(self, key: bytes, now: float, response: Response) -> None:
         with self._turn:

@@ -190,14 +190,14 @@ def spoken_sentences(text: str) -> list[str]:
     return spoken
 
 
-def without_signature(found: Sequence[str]) -> list[str]:
+def without_signature_lines(lines: Sequence[str]) -> list[str]:
     """Return the sentences without the lines of names, offices and numbers below a close.
 
     A postscript stays, as it has several words in lower case.
     """
-    closes = next((i for i, s in enumerate(found) if i and CLOSING.match(s)), len(found))
-    below = (s for s in found[closes:] if not CLOSING.match(s))
-    return [*found[:closes], *(s for s in below if _has_words(s))]
+    closes = next((i for i, s in enumerate(lines) if i and CLOSING.match(s)), len(lines))
+    below = (s for s in lines[closes:] if not CLOSING.match(s))
+    return [*lines[:closes], *(s for s in below if _has_words(s))]
 
 
 def _has_words(sentence: str) -> bool:

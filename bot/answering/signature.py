@@ -20,7 +20,7 @@ def sign_draft(reply: str, footers: Iterable[str], language: str) -> str:
     return f"{body.removesuffix(footer)}{signatures.get(language, signatures['en'])}\n"
 
 
-def without_signature(draft: str) -> str:
+def without_staff_signature(draft: str) -> str:
     """Return a draft without a person's signature at its end.
 
     The outbound check does not know these signatures, so that they are taken off before it.

@@ -5,7 +5,7 @@ Honest signatures mention passwords, security and new addresses too, without ask
 anything; so only some rules and labels of the policy are applied here.
 """
 
-from bot.answering.requests import DOUBTFUL, PLACE, Label, RequestReader
+from bot.answering.requests import DOUBTFUL, PLACE, Label, RequestClassifier
 from bot.domain import Priority, RefusalReason
 from bot.policy import (
     Escalate,
@@ -29,7 +29,7 @@ LEAST_WORDS = 5
 ORDERED = 0.5
 
 
-def find_signature_demand(text: str, requests: RequestReader | None = None) -> Verdict | None:
+def find_signature_demand(text: str, requests: RequestClassifier | None = None) -> Verdict | None:
     """Return the verdict on a signature, or None when it holds nothing that must be stopped.
 
     Looked for are demands for a secret, instructions to the desk and cries for help. Secrets in
@@ -41,12 +41,14 @@ def find_signature_demand(text: str, requests: RequestReader | None = None) -> V
     whole = clean_message(text).whole
     if (rule := screen_signature(whole, DEMANDS)) or requests is None:
         return rule
-    reading = requests.read(whole)
-    orders = reading.probabilities[:, PLACE[Label.INJECTION]]
-    said = zip(reading.sentences, reading.verdicts, orders, strict=True)
-    found = [verdict for sentence, verdict, order in said if _is_meant(sentence, verdict, order)]
-    calls = next((verdict for verdict in found if isinstance(verdict, Escalate)), None)
-    return calls or (DOUBTFUL if found else None)
+    classified = requests.classify(whole)
+    orders = classified.probabilities[:, PLACE[Label.INJECTION]]
+    judged = zip(classified.sentences, classified.verdicts, orders, strict=True)
+    verdicts = [
+        verdict for sentence, verdict, order in judged if _is_meant(sentence, verdict, order)
+    ]
+    escalation = next((verdict for verdict in verdicts if isinstance(verdict, Escalate)), None)
+    return escalation or (DOUBTFUL if verdicts else None)
 
 
 def _is_meant(sentence: str, verdict: Verdict | None, order: float) -> bool:

@@ -67,7 +67,7 @@ class Transfer:
     coefficients: Array  # features, then the intercept
     threshold: float
     threshold_other: float  # for languages other than English
-    # The weights and threshold for the features of `bot.answering.labels`.
+    # The weights and threshold for the features of `bot.answering.labelled_ranker`.
     labelled_mean: Array
     labelled_spread: Array
     labelled_coefficients: Array
@@ -75,7 +75,9 @@ class Transfer:
 
     @property
     def labelled_weights(self) -> Weights:
-        """Return the prior weights for a post with answered questions (`bot.answering.labels`)."""
+        """Return the prior weights for a post with answered questions
+        (`bot.answering.labelled_ranker`).
+        """
         return Weights(
             mean=self.labelled_mean.astype(np.float64),
             spread=self.labelled_spread.astype(np.float64),
@@ -212,7 +214,7 @@ class Evidence:
         return float(sum(grown[i] for i in self.order[:QUOTED]) / grown.sum())
 
 
-class TransferJudge:
+class TransferRanker:
     """A ranker of the units of a post, with the calibrated probability that they answer.
 
     It raises KnowledgeError when the vectors of the index come from another encoder than the maps.

@@ -10,9 +10,9 @@ from bot.adapters.e5 import E5, silent
 from bot.answering.fit import Fit, can_learn
 from bot.answering.responder import Responder
 from bot.answering.signature_demands import find_signature_demand
+from bot.app.classifiers import Classifiers
 from bot.app.home_index import LEARNED, HomeIndex
 from bot.app.mail_transport import MailTransport
-from bot.app.readers import Readers
 from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.drift import Learned
 from bot.corpus.limits import Limits, read_limits
@@ -138,9 +138,11 @@ class App:
         return HomeIndex(self.settings, self.knowledge, self.encoder, self.say)
 
     @cached_property
-    def readers(self) -> Readers:
-        """The readers of questions and requests that the encoders and the knowledge allow."""
-        return Readers(self.settings, self.knowledge, self.encoder, self.say)
+    def classifiers(self) -> Classifiers:
+        """The judges of questions and classifiers of requests that the encoders and the knowledge
+        allow.
+        """
+        return Classifiers(self.settings, self.knowledge, self.encoder, self.say)
 
     @cached_property
     def chroma(self) -> "Chroma":
@@ -157,7 +159,7 @@ class App:
             return self._dense()
         except MissingError as error:
             self.say(f"warning: {error}; the desk goes on with word search, people decide")
-            words = self.readers.search_words()
+            words = self.classifiers.search_words()
             return self._responder(words.retriever, words.judge)
 
     @cached_property
@@ -241,7 +243,9 @@ class App:
             needs_receiver=self.settings.needs_receiver,
             is_sent=self._sent_by_us,
             key=self.installation_key,
-            finds_demand=lambda text: find_signature_demand(text, self.responder.request_reader),
+            finds_demand=lambda text: find_signature_demand(
+                text, self.responder.request_classifier
+            ),
         )
 
     @cached_property
@@ -327,11 +331,11 @@ class App:
 
         desk = self.desk
         # Cached, and made only when it is first needed.
-        transferred = cache(lambda: self.readers.make_transfer_judge(self.knowledge))
+        transferred = cache(lambda: self.classifiers.make_transfer_ranker(self.knowledge))
 
         def rank_units(question: str) -> list[tuple[str, str]]:
-            reader, vector = transferred(), self.encoder.embed_query
-            ranked = reader.rank_units(vector(question), question) if reader else []
+            ranker, vector = transferred(), self.encoder.embed_query
+            ranked = ranker.rank_units(vector(question), question) if ranker else []
             return [(unit.passage, unit.text) for unit, _ in ranked]
 
         return Recall(
@@ -383,8 +387,8 @@ class App:
         beside, now = without(answer, self.knowledge), as_if_approved(answer, self.knowledge)
         result = try_passage(
             answer.passage, (*beside.messages, *beside.exercises),
-            before=self.readers.look_up_with(beside, self.responder.judge),
-            after=self.readers.look_up_with(now, self.responder.judge),
+            before=self.classifiers.look_up_with(beside, self.responder.judge),
+            after=self.classifiers.look_up_with(now, self.responder.judge),
         )  # fmt: skip
         return judge_trial(answer, result, now, stamp(self.journal.clock()))
 
@@ -481,14 +485,14 @@ class App:
         self.encoder.check()
         if self.home_index.outdated:
             self.index()
-        return self._responder(self._retriever(), self.readers.choose_judge(self.fit))
+        return self._responder(self._retriever(), self.classifiers.choose_judge(self.fit))
 
     def learn_answers(self) -> bool:
         """Have the responder learn from new answers of people; return whether there were any.
 
         A desk without wordings learns them while it runs, in a second; others at an index run.
         """
-        judge = self.readers.learn_answers(self.responder.judge)
+        judge = self.classifiers.learn_answers(self.responder.judge)
         if judge is None:
             return False
         self.responder.judge = judge
@@ -504,8 +508,8 @@ class App:
     def _responder(self, retriever: Retriever, judge: Judge) -> Responder:
         return Responder(
             knowledge=self.knowledge, retriever=retriever, judge=judge, selector=self.selector,
-            local=None if self.settings.own_embeddings else self.readers.search_words(),
-            requests=self.readers.requests, contacts=self.readers.contacts,
+            local=None if self.settings.own_embeddings else self.classifiers.search_words(),
+            requests=self.classifiers.requests, contacts=self.classifiers.contacts,
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from bot.answering.evidence import QUOTED
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
 from bot.answering.reuse import ReusedDecisions
-from bot.answering.signature import sign_draft, without_signature
+from bot.answering.signature import sign_draft, without_staff_signature
 from bot.corpus import Knowledge
 from bot.corpus.limits import Scope
 from bot.desk.checkpoints import Checkpoint, ignore_checkpoint
@@ -324,9 +324,9 @@ class Desk:
             return None
         lone = self.responder.find_lone_question(message, response)
         # The vector is made by this machine's own encoder, which the contact reader uses too.
-        if lone is None or self.responder.contact_reader is None:
+        if lone is None or self.responder.contact_classifier is None:
             return None
-        vector = np.asarray(self.responder.contact_reader.vector(lone.text), np.float32)
+        vector = np.asarray(self.responder.contact_classifier.vector(lone.text), np.float32)
         return OpenQuestion(vector=vector, is_alone=lone.is_alone, words=lone.words)
 
     def _is_silenced(self, message_id: int, response: Response) -> bool:
@@ -335,7 +335,7 @@ class Desk:
 
     def _check_draft(self, draft: str) -> None:
         """Raise BlockedError for a draft that the desk itself would not send any more."""
-        if not self.outbound.check(without_signature(draft)).allowed:
+        if not self.outbound.check(without_staff_signature(draft)).allowed:
             raise BlockedError(STALE_DRAFT)
 
     def _shared_answer(

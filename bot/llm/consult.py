@@ -35,29 +35,29 @@ class Consultation:
         """Return what the model selects for a message; names of people in it are masked."""
         return self.selector.select(without_people(text), self.offered)
 
-    def came(self, selected: Selected, questions: Sequence[str]) -> str:
+    def summarize(self, selected: Selected, questions: Sequence[str]) -> str:
         """Return the ConsultationResult for `questions`, or the fault when nothing came back."""
-        words = [agreed_verdict(without_people(each), selected) for each in questions]
-        if selected.fault or None in words:
+        verdicts = [agreed_verdict(without_people(each), selected) for each in questions]
+        if selected.fault or None in verdicts:
             return selected.fault or ConsultationResult.LEFT_OUT
         return (
             ConsultationResult.CONFIRMED
-            if any(word and word.confirms for word in words)
+            if any(verdict and verdict.confirms for verdict in verdicts)
             else ConsultationResult.DENIED
         )
 
-    def unread(self, selected: Selected, views: Sequence[str]) -> list[str]:
+    def list_missed(self, selected: Selected, views: Sequence[str]) -> list[str]:
         """Return the spans that both calls took for questions and that the desk did not.
 
         `views` are those of the desk's questions. The result is empty while the model is not
         trusted.
         """
-        known = [without_people(view) for view in views]
+        masked_views = [without_people(view) for view in views]
         spans = [
             e.span
             for e in selected.one
             if len(e.span.split()) > MAX_FRAGMENT_WORDS
-            and not any(overlaps(e, view) for view in known)
+            and not any(overlaps(e, view) for view in masked_views)
             and any(overlaps(other, e.span) for other in selected.other)
         ]
         return spans if spans and self.trust.holds(self.ask) else []
@@ -70,13 +70,13 @@ class Consultation:
         Where the desk itself is sure that the post is silent, the verdict also counts for trust.
         """
         limits = self.trust.limits
-        word = agreed_verdict(without_people(question), selected)
-        if word is not None and judged.probability < limits.silent_below:
-            self.trust.saw(yes=word.confirms)
+        verdict = agreed_verdict(without_people(question), selected)
+        if verdict is not None and judged.probability < limits.silent_below:
+            self.trust.saw(yes=verdict.confirms)
         trusted = is_at_stake(
-            judged, word, threshold=threshold, limits=limits
+            judged, verdict, threshold=threshold, limits=limits
         ) and self.trust.holds(self.ask)
-        return apply_verdict(judged, word, trusted=trusted, limits=limits), trusted
+        return apply_verdict(judged, verdict, trusted=trusted, limits=limits), trusted
 
 
 RESULT_SENTENCES: dict[str, str] = {

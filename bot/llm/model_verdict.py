@@ -60,8 +60,8 @@ def checked(
 
 def overlaps(entry: PassageSelection, question: str) -> bool:
     """Is the question a part of the entry's span, or the span a part of the question?"""
-    asked, span = _without_spaces(question), _without_spaces(entry.span)
-    return span in asked or asked in span
+    question_text, span = _without_spaces(question), _without_spaces(entry.span)
+    return span in question_text or question_text in span
 
 
 def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
@@ -84,20 +84,20 @@ def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
 
 
 def is_at_stake(
-    judged: Judgement, word: ModelVerdict | None, *, threshold: float, limits: ModelLimits
+    judged: Judgement, verdict: ModelVerdict | None, *, threshold: float, limits: ModelLimits
 ) -> bool:
     """Would a yes change what the desk decides by itself?
 
     It never does where the judge gives no certainty: then its figure is no probability.
     """
-    chosen = _ranked_passages(judged, word, limits) if word else ()
+    chosen = _ranked_passages(judged, verdict, limits) if verdict else ()
     if not chosen or not judged.certainty or judged.probability < limits.floor:
         return False
     return judged.probability < threshold or chosen[0] not in judged.passages[:QUOTED_PASSAGES]
 
 
 def apply_verdict(
-    judged: Judgement, word: ModelVerdict | None, *, trusted: bool, limits: ModelLimits
+    judged: Judgement, verdict: ModelVerdict | None, *, trusted: bool, limits: ModelLimits
 ) -> Judgement:
     """Return the judgement with the model's verdict applied.
 
@@ -105,9 +105,9 @@ def apply_verdict(
     probability. A yes that is not trusted changes nothing for a passage that the desk quotes by
     itself, and counts as a no for another.
     """
-    if word is None:
+    if verdict is None:
         return judged
-    chosen = _ranked_passages(judged, word, limits)
+    chosen = _ranked_passages(judged, verdict, limits)
     if not chosen or not (trusted or chosen[0] in judged.passages[:QUOTED_PASSAGES]):
         return replace(judged, probability=0.0)
     if not trusted:
@@ -120,9 +120,11 @@ def apply_verdict(
     )  # fmt: skip
 
 
-def _ranked_passages(judged: Judgement, word: ModelVerdict, limits: ModelLimits) -> tuple[str, ...]:
+def _ranked_passages(
+    judged: Judgement, verdict: ModelVerdict, limits: ModelLimits
+) -> tuple[str, ...]:
     """Return the passages that both calls name and the desk ranks high, in the model's order."""
-    return tuple(p for p in word.passages if p in judged.passages[: limits.among])
+    return tuple(p for p in verdict.passages if p in judged.passages[: limits.among])
 
 
 def _raise_probability(probability: float, limits: ModelLimits) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.answering.reply import stands_in
-from bot.answering.signature import without_signature
+from bot.answering.signature import without_staff_signature
 from bot.corpus import Knowledge
 from bot.corpus.learned import append_labels, labelled_question, read_numbers, remove_labels
 from bot.corpus.messages import LabelledMessage
@@ -128,7 +128,7 @@ class Learning:
         None where that cannot be told: the mail mixes passages with other words, answers several
         questions, or quotes what has been edited since.
         """
-        text = without_signature(text_of(answered.body))
+        text = without_staff_signature(text_of(answered.body))
         quoted = [p.id for p in self.knowledge.offered if stands_in(p, text)]
         if answered.action is CaseAction.EDITED and not self.outbound.check(text).allowed:
             return None if quoted or answered.asked > 1 else ()

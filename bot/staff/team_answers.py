@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.answering.signature import without_signature
+from bot.answering.signature import without_staff_signature
 from bot.corpus import Knowledge
 from bot.corpus.changes import ChangeKind
 from bot.corpus.learned import read_numbers, remove_labels
@@ -273,7 +273,7 @@ class TeamAnswers:
 
 def without_letter(text: str) -> str:
     """Return what a person wrote without greeting, close and signature."""
-    paragraphs = BLANK_LINE.split(without_signature(text).strip())
+    paragraphs = BLANK_LINE.split(without_staff_signature(text).strip())
     lines = "\n\n".join(paragraphs).split("\n")
     if lines and _greets(lines[0]):
         lines = lines[1:]

@@ -13,8 +13,8 @@ import numpy as np
 
 from bot.answering.calibration import Weights, lowest_threshold, weigh_evidence
 from bot.answering.evidence import QUOTED
-from bot.answering.labels import LabelledReader, Labels
-from bot.answering.transfer import Transfer, TransferJudge
+from bot.answering.labelled_ranker import AnsweredQuestions, LabelledRanker
+from bot.answering.transfer import Transfer, TransferRanker
 from bot.corpus.questions import Act
 from evals.fitting.incidents import Asked, Incident
 
@@ -88,12 +88,12 @@ def _played(incidents: Sequence[Incident], reader_for: Callable[[str], Transfer]
         for incident in incidents
         for draw in range(DRAWS)
         for played in _play(
-            incident, TransferJudge(incident.index, reader_for(incident.author)), draw
+            incident, TransferRanker(incident.index, reader_for(incident.author)), draw
         )
     ]
 
 
-def _play(incident: Incident, judge: TransferJudge, draw: int) -> Iterator[Played]:
+def _play(incident: Incident, judge: TransferRanker, draw: int) -> Iterator[Played]:
     """Yield the unanswered questions as they are read after each of SHARES was answered."""
     chance = random.Random(draw)  # noqa: S311 - the same draw each time
     order = _without_pairs(incident.asked, chance)
@@ -101,14 +101,14 @@ def _play(incident: Incident, judge: TransferJudge, draw: int) -> Iterator[Playe
     last = round(max(SHARES) * len(order))
     for share in SHARES:
         known = order[: round(share * len(order))]
-        labels = Labels(
+        labels = AnsweredQuestions(
             texts=tuple(incident.asked[place].text for place in known),
             vectors=incident.vectors[known],
             answers=tuple(answers[place] for place in known),
         )
-        reader = LabelledReader(judge, labels)
+        ranker = LabelledRanker(judge, labels)
         for place in order[last:]:
-            yield _read(incident, reader, place)
+            yield _read(incident, ranker, place)
 
 
 def _without_pairs(asked: Sequence[Asked], chance: random.Random) -> list[int]:
@@ -120,7 +120,7 @@ def _without_pairs(asked: Sequence[Asked], chance: random.Random) -> list[int]:
 
 
 def _answer(
-    incident: Incident, judge: TransferJudge, place: int, chance: random.Random
+    incident: Incident, judge: TransferRanker, place: int, chance: random.Random
 ) -> tuple[int, ...]:
     """Return the passages that a person sends: the draft if it answers, else one that does.
 
@@ -139,14 +139,14 @@ def _answer(
     return draft if good else (min(gold),)
 
 
-def _read(incident: Incident, reader: LabelledReader, place: int) -> Played:
+def _read(incident: Incident, ranker: LabelledRanker, place: int) -> Played:
     asked, vector = incident.asked[place], incident.vectors[place]
-    found = reader.evidence(reader.reader.evidence(vector, asked.text), vector)
+    found = ranker.evidence(ranker.ranker.evidence(vector, asked.text), vector)
     quoted = set(found.order[:QUOTED])
     right = asked.answerable and bool(quoted & asked.gold_passages)
     near = asked.related_passages | asked.gold_passages
     return Played(
         incident=incident.name, author=incident.author, text=asked.text, features=found.features,
-        probability=reader.probability(found.features), right=right,
+        probability=ranker.probability(found.features), right=right,
         wrong=not right and not quoted & near,
     )  # fmt: skip

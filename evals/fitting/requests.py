@@ -26,8 +26,8 @@ from bot.answering.requests import (
     Array,
     Label,
     RequestHead,
-    inputs,
-    read_sentences,
+    build_inputs,
+    select_sentences,
 )
 from bot.corpus import Knowledge
 from bot.corpus.messages import ANSWERED, LabelledMessage, MessageKind
@@ -299,8 +299,8 @@ def _generated() -> Iterator[Told]:
 def _example(told: Told, read: Read) -> Example:
     text = clean_message(redact(told.text).text).own
     deciding = redact(told.sentence).text
-    own_text, spoken = read_sentences(text)
-    vectors = inputs(spoken, own_text, "", read)
+    own_text, spoken = select_sentences(text)
+    vectors = build_inputs(spoken, own_text, "", read)
     wanted = np.zeros((len(spoken) + 1, len(OUTPUTS)), np.float32)
     weights = np.full_like(wanted, told.weight)
     own = [PLACE[name] for name in told.labels - {Label.HONEST}]

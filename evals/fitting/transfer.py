@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.answering.calibration import weigh_evidence
-from bot.answering.labels import FEATURES as LABELLED
+from bot.answering.labelled_ranker import FEATURES as LABELLED
 from bot.answering.transfer import (
     ANSWERABLE,
     FEATURES,

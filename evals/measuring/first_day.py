@@ -16,8 +16,8 @@ from bot.adapters.encoder import Encoder
 from bot.answering.evidence import QUOTED
 from bot.answering.examples import views_of
 from bot.answering.judges import LabelledJudge, TransferredJudge
-from bot.answering.labels import FEWEST_LABELS, LabelledReader, Labels
-from bot.answering.transfer import TransferJudge
+from bot.answering.labelled_ranker import FEWEST_LABELS, AnsweredQuestions, LabelledRanker
+from bot.answering.transfer import TransferRanker
 from bot.corpus import Knowledge
 from bot.corpus.messages import ANSWERED
 from evals.measuring.grade import Graded, Verdict
@@ -94,15 +94,15 @@ class FirstDay:
     """A simulation: people answer what the desk hands over, and it learns after each batch."""
 
     def __init__(
-        self, *, knowledge: Knowledge, reader: TransferJudge, encoder: Encoder, run: Judged,
+        self, *, knowledge: Knowledge, ranker: TransferRanker, encoder: Encoder, run: Judged,
         seed: int,
     ) -> None:  # fmt: skip
         self.knowledge = knowledge
-        self.reader = reader
+        self.ranker = ranker
         self.encoder = encoder
         self.run = run
         self.chance = random.Random(seed)  # noqa: S311 - the same labels each time
-        self.places = {name: i for i, name in enumerate(reader.index.passages)}
+        self.places = {name: i for i, name in enumerate(ranker.index.passages)}
         self.labels: list[tuple[str, tuple[int, ...]]] = []
 
     def play(self, stream: Sequence[Case]) -> list[Checkpoint]:
@@ -122,13 +122,13 @@ class FirstDay:
     def _judge(self) -> TransferredJudge | LabelledJudge:
         vector = self.encoder.embed_query
         texts = tuple(text for text, _ in self.labels)
-        labels = Labels(
+        labels = AnsweredQuestions(
             texts=texts, vectors=np.array([vector(text) for text in texts], dtype=np.float32),
             answers=tuple(answer for _, answer in self.labels),
         )  # fmt: skip
         if labels.answered < FEWEST_LABELS:
-            return TransferredJudge(reader=self.reader, vector=vector)
-        return LabelledJudge(reader=LabelledReader(self.reader, labels), vector=vector)
+            return TransferredJudge(ranker=self.ranker, vector=vector)
+        return LabelledJudge(ranker=LabelledRanker(self.ranker, labels), vector=vector)
 
     def _answer(self, graded: Graded) -> None:
         """Record a person's answer to an open question that was handed over.

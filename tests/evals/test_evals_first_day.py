@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from typing_extensions import override
 
 from bot.answering.judges import LabelledJudge, TransferredJudge
-from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
+from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.corpus.messages import MessageKind
 from bot.corpus.units import units_of
 from evals.first_day import list_missed, row
@@ -77,7 +77,7 @@ def test_people_answer_what_is_handed_over_until_the_desk_does(tmp_path: Path) -
         return [done(each, answers=isinstance(judge, LabelledJudge)) for each in some]
 
     day = FirstDay(
-        knowledge=knowledge, reader=TransferJudge(index, read_transfer()), encoder=encoder, run=run,
+        knowledge=knowledge, ranker=TransferRanker(index, read_transfer()), encoder=encoder, run=run,
         seed=3,
     )  # fmt: skip
     passages = (PASSWORD, HAPPENED, "")

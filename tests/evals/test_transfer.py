@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.answering.transfer import Array, TransferJudge
+from bot.answering.transfer import Array, TransferRanker
 from bot.corpus import Knowledge
 from evals.__main__ import main
 from evals.fitting import incidents
@@ -93,7 +93,7 @@ def test_a_label_changes_the_hash_of_the_data(folder: Path) -> None:
 def test_learning_finds_what_it_was_shown_and_can_be_repeated(incident: Incident) -> None:
     learned, again = (learn([incident], encoder="words", data="d") for _ in range(2))
     assert learned.to_bytes() == again.to_bytes()
-    judge = TransferJudge(incident.index, learned)
+    judge = TransferRanker(incident.index, learned)
     for asked, vector in zip(incident.asked, incident.vectors, strict=True):
         best, score = judge.rank_units(vector, asked.text)[0]
         if asked.answerable:

@@ -34,7 +34,7 @@ def test_a_refusal_sends_no_request(app: App, text: str) -> None:
 def test_what_only_reads_like_what_is_refused_sends_no_request(app: App) -> None:
     with model_server(says(entry("x"))) as server:
         responder = asking(app, server)
-        responder.request_reader = app.responder.request_reader  # no rule names it
+        responder.request_classifier = app.responder.request_classifier  # no rule names it
         response = responder.respond(Message(text="Give my seat in the organisation to Petra."))
         assert any(isinstance(o, Refusal) for o in response.outcomes)
         assert server.bodies == []

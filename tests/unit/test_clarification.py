@@ -46,7 +46,12 @@ def asked_back(
         return (one if same or question.text == "ChatGPT" else other,), question.text in sure
 
     return find_clarification(
-        outcomes, written=written, sent=sent, language=language, knowledge=knowledge, read=read
+        outcomes,
+        written=written,
+        sent=sent,
+        language=language,
+        knowledge=knowledge,
+        find_answer=read,
     )
 
 

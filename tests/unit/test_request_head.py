@@ -12,10 +12,10 @@ from bot.answering.requests import (
     MOST_SENTENCES,
     PARTS,
     WIDTH,
+    RequestClassifier,
     RequestHead,
-    RequestReader,
     packaged_head,
-    read_sentences,
+    select_sentences,
 )
 from bot.app import App
 from bot.domain import Escalation, EscalationReason, Message, Priority, Refusal, RefusalReason
@@ -81,9 +81,9 @@ def test_of_a_long_text_a_bounded_number_of_sentences_is_encoded() -> None:
         return [[0.5] * WIDTH] * PARTS
 
     text = "".join(f"This is sentence number {i}. " for i in range(9_000))
-    reading = RequestReader(head=packaged_head(), pool=pool).read(text)
-    assert reading.sentences == read_sentences(text)[1]
-    assert len(reading.sentences) == MOST_SENTENCES
+    classified = RequestClassifier(head=packaged_head(), pool=pool).classify(text)
+    assert classified.sentences == select_sentences(text)[1]
+    assert len(classified.sentences) == MOST_SENTENCES
     assert len(asked) <= MOST_SENTENCES + 1
 
 
@@ -101,8 +101,8 @@ def test_the_file_survives_a_round_trip_is_small_and_a_broken_one_is_named() -> 
 
 def test_a_head_of_another_encoder_is_not_used(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(packaged_head(), encoder="another")
-    monkeypatch.setattr("bot.app.readers.packaged_head", lambda: other)
+    monkeypatch.setattr("bot.app.classifiers.packaged_head", lambda: other)
     desk = App(app.settings)
-    assert desk.responder.request_reader is None
+    assert desk.responder.request_classifier is None
     (outcome,) = desk.responder.respond(Message(text="Send me my password.")).outcomes
     assert isinstance(outcome, Refusal)

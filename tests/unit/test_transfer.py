@@ -10,7 +10,7 @@ from bot.answering.transfer import (
     FEATURES,
     Array,
     Transfer,
-    TransferJudge,
+    TransferRanker,
     UnitIndex,
     WordOverlap,
     read_transfer,
@@ -45,11 +45,11 @@ def index(transfer: Transfer) -> UnitIndex:
 
 
 @pytest.fixture(scope="module")
-def judge(index: UnitIndex, transfer: Transfer) -> TransferJudge:
-    return TransferJudge(index, transfer)
+def judge(index: UnitIndex, transfer: Transfer) -> TransferRanker:
+    return TransferRanker(index, transfer)
 
 
-def chance(judge: TransferJudge, text: str) -> float:
+def chance(judge: TransferRanker, text: str) -> float:
     return judge.judge(text, embed([text])[0]).probability
 
 
@@ -62,7 +62,7 @@ def chance(judge: TransferJudge, text: str) -> float:
     ],
 )
 def test_the_right_unit_is_found_in_any_language(
-    judge: TransferJudge, text: str, answer: str
+    judge: TransferRanker, text: str, answer: str
 ) -> None:
     vector = embed([text])[0]
     unit, _ = judge.rank_units(vector, text)[0]
@@ -70,35 +70,35 @@ def test_the_right_unit_is_found_in_any_language(
     assert judge.judge(text, vector).passages[0] == unit.passage
 
 
-def test_an_item_finds_the_list_with_its_lead_in(judge: TransferJudge) -> None:
+def test_an_item_finds_the_list_with_its_lead_in(judge: TransferRanker) -> None:
     text = "Was the licence plate of my car copied?"
     unit, _ = judge.rank_units(embed([text])[0], text)[0]
     assert unit.text.startswith("The following was copied:\n")
     assert len(unit.text.split("\n")) == 4
 
 
-def test_an_alien_actor_lowers_the_probability(judge: TransferJudge) -> None:
+def test_an_alien_actor_lowers_the_probability(judge: TransferRanker) -> None:
     known = chance(judge, "Did you tell the police?")
     alien = chance(judge, "Did Amazon tell the police?")
     assert known > judge.threshold_for("en") > alien
     assert alien < known - 0.1
 
 
-def test_a_dropped_not_finds_the_same_and_raises_nothing(judge: TransferJudge) -> None:
+def test_a_dropped_not_finds_the_same_and_raises_nothing(judge: TransferRanker) -> None:
     said, dropped = "Were payment cards not copied?", "Were payment cards copied?"
     found = [judge.judge(text, embed([text])[0]).passages[0] for text in (said, dropped)]
     assert found[0] == found[1]
     assert chance(judge, dropped) <= chance(judge, said) + 0.02
 
 
-def test_what_the_post_does_not_say_is_not_answered(judge: TransferJudge) -> None:
+def test_what_the_post_does_not_say_is_not_answered(judge: TransferRanker) -> None:
     assert chance(judge, "What is the name of the officer who took the report?") < 0.5
     thanks = judge.judge("Thanks a lot!", embed(["Thanks a lot!"])[0])
     assert thanks.label == "chatter"
     assert thanks.probability < 0.1
 
 
-def test_a_judgement_names_its_features(judge: TransferJudge) -> None:
+def test_a_judgement_names_its_features(judge: TransferRanker) -> None:
     judged = judge.judge("Thanks a lot!", embed(["Thanks a lot!"])[0])
     assert tuple(name for name, _ in judged.features) == FEATURES
     assert len(set(judged.passages)) == len(judged.passages)
@@ -107,15 +107,15 @@ def test_a_judgement_names_its_features(judge: TransferJudge) -> None:
 def test_a_stricter_threshold_counts_and_a_laxer_one_does_not(
     index: UnitIndex, transfer: Transfer
 ) -> None:
-    assert TransferJudge(index, transfer, threshold=0.99).threshold_for("de") == 0.99
-    assert TransferJudge(index, transfer, threshold=0.1).threshold_for("en") == transfer.threshold
+    assert TransferRanker(index, transfer, threshold=0.99).threshold_for("de") == 0.99
+    assert TransferRanker(index, transfer, threshold=0.1).threshold_for("en") == transfer.threshold
 
 
 def test_vectors_of_another_encoder_are_refused(index: UnitIndex, transfer: Transfer) -> None:
     with pytest.raises(KnowledgeError, match="another-encoder"):
-        TransferJudge(replace(index, encoder="another-encoder"), transfer)
+        TransferRanker(replace(index, encoder="another-encoder"), transfer)
     with pytest.raises(KnowledgeError):
-        TransferJudge(replace(index, vectors=index.vectors[:, :100]), transfer)
+        TransferRanker(replace(index, vectors=index.vectors[:, :100]), transfer)
 
 
 def test_a_post_of_one_sentence_can_be_judged(transfer: Transfer) -> None:
@@ -123,7 +123,7 @@ def test_a_post_of_one_sentence_can_be_judged(transfer: Transfer) -> None:
     one = UnitIndex.of(
         units_of(post.passages)[1:2], title=post.title, encoder=transfer.encoder, embed=embed
     )
-    assert 0 <= chance(TransferJudge(one, transfer), "Did you tell the police?") <= 1
+    assert 0 <= chance(TransferRanker(one, transfer), "Did you tell the police?") <= 1
 
 
 def test_what_ships_is_small_and_survives_being_written(transfer: Transfer) -> None:

@@ -5,7 +5,7 @@ from functools import cache
 import re2
 
 from bot.answering import segmentation
-from bot.channels.mail.visible_reply import phrases_of, without_signature
+from bot.channels.mail.visible_reply import phrases_of, text_above_signature
 from bot.policy.subject import PASSED_ON
 from bot.redact import redact
 from bot.text.clean import clean_message
@@ -61,7 +61,7 @@ def is_marked_empty(subject: str) -> bool:
 
 def is_empty_beside_subject(text: str) -> bool:
     """Is `text` only a greeting, a close, a signature, or words that point to the subject?"""
-    own_text = clean_message(PICTURE.sub(" ", without_signature(text)).strip()).own
+    own_text = clean_message(PICTURE.sub(" ", text_above_signature(text)).strip()).own
     words = " ".join(own_text.casefold().split()).strip(" .!()[]-–—:")
     if not any(c.isalnum() for c in words) or words in _pointers():
         return True

@@ -233,7 +233,7 @@ def phrases_of(name: str) -> frozenset[str]:
     return _phrases(name)
 
 
-def without_signature(text: str) -> str:
+def text_above_signature(text: str) -> str:
     """Return `text` up to a signature mark, even where nothing stands above it.
 
     Lines like "Sent from my phone" are left out.

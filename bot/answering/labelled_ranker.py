@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from bot.answering.calibration import weigh_evidence
 from bot.answering.evidence import QUOTED, RANKED, TINY
-from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, Evidence, TransferJudge
+from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, Evidence, TransferRanker
 from bot.corpus.messages import LabelledMessage, known_messages
 from bot.ports import Judgement
 
@@ -43,7 +43,7 @@ Table = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
+class AnsweredQuestions:
     """Answered questions: texts, vectors (a row each), and the indexes of the passages sent."""
 
     texts: tuple[str, ...]
@@ -56,20 +56,22 @@ class Labels:
         return sum(map(bool, self.answers))
 
 
-def labels_of(messages: Iterable[LabelledMessage], passages: Sequence[str], embed: Embed) -> Labels:
+def embed_answered_questions(
+    messages: Iterable[LabelledMessage], passages: Sequence[str], embed: Embed
+) -> AnsweredQuestions:
     """Return the labels from messages with one question; `passages` are the ids of the post's."""
-    places = {name: place for place, name in enumerate(passages)}
-    kept = [
+    indexes = {name: place for place, name in enumerate(passages)}
+    labelled = [
         message
-        for message in known_messages(messages, places)
+        for message in known_messages(messages, indexes)
         if len(message.gold) <= 1 and len(message.questions) <= 1
     ]
-    texts = [message.text for message in kept]
+    texts = [message.text for message in labelled]
     vectors = embed(texts) if texts else np.zeros((0, WIDTH))
-    return Labels(
+    return AnsweredQuestions(
         texts=tuple(texts),
         vectors=np.asarray(vectors, dtype=np.float32),
-        answers=tuple(tuple(places[p] for g in message.gold for p in g) for message in kept),
+        answers=tuple(tuple(indexes[p] for g in message.gold for p in g) for message in labelled),
     )
 
 
@@ -82,25 +84,25 @@ class LabelledEvidence:
     features: tuple[float, ...]
 
 
-class LabelledReader:
-    """A ranker of passages by the transfer model `reader` and by labels, with a probability.
+class LabelledRanker:
+    """A ranker of passages by the transfer model `ranker` and by labels, with a probability.
 
     It is fitted to `labels` when it is made; there should be at least FEWEST_LABELS of them.
     """
 
-    def __init__(self, reader: TransferJudge, labels: Labels) -> None:
-        self.reader = reader
+    def __init__(self, ranker: TransferRanker, labels: AnsweredQuestions) -> None:
+        self.ranker = ranker
         self.labels = labels
-        silence = len(reader.index.passages)
-        self._named = np.zeros((len(labels.answers), silence + 1), dtype=np.float32)
-        for row, answer in zip(self._named, labels.answers, strict=True):
+        silence = len(ranker.index.passages)
+        self._answer_rows = np.zeros((len(labels.answers), silence + 1), dtype=np.float32)
+        for row, answer in zip(self._answer_rows, labels.answers, strict=True):
             row[list(answer) or [silence]] = 1
         texts = zip(labels.vectors, labels.texts, strict=True)
-        read = [reader.evidence(vector, text) for vector, text in texts]
-        tried = {weight: self._judged_by_others(read, weight) for weight in WEIGHTS}
-        self.weight = max(WEIGHTS, key=lambda weight: int(tried[weight][1].sum()))
+        transferred = [ranker.evidence(vector, text) for vector, text in texts]
+        by_weight = {weight: self._leave_one_out(transferred, weight) for weight in WEIGHTS}
+        self.weight = max(WEIGHTS, key=lambda weight: int(by_weight[weight][1].sum()))
         self._learned = weigh_evidence(
-            *tried[self.weight], believed=reader.transfer.labelled_weights,
+            *by_weight[self.weight], believed=ranker.transfer.labelled_weights,
             variance=VARIANCE, variance_of_all=VARIANCE_OF_ALL,
         )  # fmt: skip
 
@@ -108,70 +110,71 @@ class LabelledReader:
     def threshold(self) -> float:
         """Return the probability from which on a question is answered."""
         more = MORE_WITH_FEW / max(self.labels.answered, 1)
-        return min(self.reader.transfer.labelled_threshold + more, 1.0)
+        return min(self.ranker.transfer.labelled_threshold + more, 1.0)
 
     def judge(self, text: str, vector: Sequence[float] | Array) -> Judgement:
         """Return the passages for `text`, best first, with the probability that they answer."""
-        asked = np.asarray(vector, dtype=np.float32)
-        read = self.reader.evidence(asked, text)
-        found = self.evidence(read, asked)
-        kinds, best = self.reader.transfer.kinds, int(np.argmax(read.kinds))
-        passages = self.reader.index.passages
+        question_vector = np.asarray(vector, dtype=np.float32)
+        transferred = self.ranker.evidence(question_vector, text)
+        evidence = self.evidence(transferred, question_vector)
+        kinds, best = self.ranker.transfer.kinds, int(np.argmax(transferred.kinds))
+        passages = self.ranker.index.passages
         return Judgement(
-            probability=self.probability(found.features),
-            passages=tuple(passages[i] for i in found.order[:RANKED]),
-            label=kinds[best], certainty=float(read.kinds[best]), pair=found.pair,
-            features=tuple(zip(FEATURES, found.features, strict=True)),
+            probability=self.probability(evidence.features),
+            passages=tuple(passages[i] for i in evidence.order[:RANKED]),
+            label=kinds[best], certainty=float(transferred.kinds[best]), pair=evidence.pair,
+            features=tuple(zip(FEATURES, evidence.features, strict=True)),
         )  # fmt: skip
 
-    def evidence(self, read: Evidence, vector: Array) -> LabelledEvidence:
-        """Return the ranking by reader and labels; `read` is the reader's evidence alone."""
-        return self._weighed(read, self.labels.vectors @ vector, self.weight)
+    def evidence(self, transferred: Evidence, vector: Array) -> LabelledEvidence:
+        """Return the ranking by both; `transferred` is the evidence of the transfer model alone."""
+        return self._rank(transferred, self.labels.vectors @ vector, self.weight)
 
     def probability(self, features: Sequence[float]) -> float:
         """Return the calibrated probability that one of the first two passages answers."""
         return float(self._learned.probabilities(np.array([features]))[0])
 
-    def _judged_by_others(
-        self, read: Sequence[Evidence], weight: float
+    def _leave_one_out(
+        self, transferred: Sequence[Evidence], weight: float
     ) -> tuple[Table, npt.NDArray[np.bool_]]:
         """Return the leave-one-out features of each label, and whether its answer is right.
 
-        Shapes (labels, features) and (labels,); `read` is the reader's evidence for each label.
+        Shapes (labels, features) and (labels,); `transferred` has the transfer model's evidence for
+        each.
         """
-        evidence, right = [], []
-        for place, (each, vector) in enumerate(zip(read, self.labels.vectors, strict=True)):
+        features, right = [], []
+        for place, (each, vector) in enumerate(zip(transferred, self.labels.vectors, strict=True)):
             cosines = self.labels.vectors @ vector
             cosines[place] = -1.0
-            found = self._weighed(each, cosines, weight)
-            evidence.append(found.features)
-            right.append(bool(set(found.order[:QUOTED]) & set(self.labels.answers[place])))
-        return np.array(evidence).reshape(-1, len(FEATURES)), np.array(right, dtype=bool)
+            evidence = self._rank(each, cosines, weight)
+            features.append(evidence.features)
+            right.append(bool(set(evidence.order[:QUOTED]) & set(self.labels.answers[place])))
+        return np.array(features).reshape(-1, len(FEATURES)), np.array(right, dtype=bool)
 
-    def _weighed(self, read: Evidence, cosines: Array, weight: float) -> LabelledEvidence:
+    def _rank(self, transferred: Evidence, cosines: Array, weight: float) -> LabelledEvidence:
         """Return the ranking; `cosines` and `weight` are those of the labels."""
-        near = np.exp(SHARPNESS * (cosines - NOTHING))
-        every = float(near.sum()) + 1
-        shares = (near @ self._named + LEAST_SHARE) / every
-        scores = np.append(read.passages, 0.0) + weight * np.log(shares)
+        weights = np.exp(SHARPNESS * (cosines - NOTHING))
+        total = float(weights.sum()) + 1
+        shares = (weights @ self._answer_rows + LEAST_SHARE) / total
+        scores = np.append(transferred.passages, 0.0) + weight * np.log(shares)
         order = [int(i) for i in np.argsort(-scores[:-1], kind="stable")]
-        grown = np.exp(scores - scores.max())
-        grown /= grown.sum()
-        for_these = self._named[:, order[:QUOTED]].any(axis=1)
+        probabilities = np.exp(scores - scores.max())
+        probabilities /= probabilities.sum()
+        for_these = self._answer_rows[:, order[:QUOTED]].any(axis=1)
         features = (
-            _logit(self.reader.transfer.probability(read.features)),
-            _logit(float(grown[order[:QUOTED]].sum())),
-            _logit(float(grown[-1])),
+            _logit(self.ranker.transfer.probability(transferred.features)),
+            _logit(float(probabilities[order[:QUOTED]].sum())),
+            _logit(float(probabilities[-1])),
             float(cosines[for_these].max(initial=FAR)),
             float(cosines[~for_these].max(initial=FAR)),
-            float(near[for_these].sum()) / every,
-            float(near[~for_these].sum()) / every,
-            _logit(float(grown[order[0]])),
-            float(order[0] == read.order[0]),
-            _logit(float(read.kinds[self.reader.transfer.kinds.index(ANSWERABLE)])),
+            float(weights[for_these].sum()) / total,
+            float(weights[~for_these].sum()) / total,
+            _logit(float(probabilities[order[0]])),
+            float(order[0] == transferred.order[0]),
+            _logit(float(transferred.kinds[self.ranker.transfer.kinds.index(ANSWERABLE)])),
         )
         return LabelledEvidence(
-            order=tuple(order), pair=float(grown[order[:QUOTED]].sum()), features=features
+            order=tuple(order), pair=float(probabilities[order[:QUOTED]].sum()), features=features
         )
 
 

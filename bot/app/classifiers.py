@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from bot.adapters.e5 import E5
 from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
-from bot.answering.contacts import ContactReader, packaged_contacts
+from bot.answering.contacts import ContactClassifier, packaged_contacts
 from bot.answering.evidence import Answers
 from bot.answering.fit import Fit, can_learn, learn
 from bot.answering.judges import CandidateJudge, FittedJudge, LabelledJudge, TransferredJudge
-from bot.answering.labels import FEWEST_LABELS, LabelledReader, labels_of
+from bot.answering.labelled_ranker import FEWEST_LABELS, LabelledRanker, embed_answered_questions
 from bot.answering.requests import AGAIN as HEAD_AGAIN
-from bot.answering.requests import RequestReader, packaged_head
-from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
+from bot.answering.requests import RequestClassifier, packaged_head
+from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.corpus import Knowledge, records_of
 from bot.corpus.learned import labels_version
 from bot.corpus.messages import read_messages
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Readers:
-    """The judges of questions and the readers of requests, by the encoders and the knowledge."""
+class Classifiers:
+    """The judges of questions and classifiers of requests, by the encoders and the knowledge."""
 
     settings: "Settings"
     knowledge: Knowledge
@@ -56,31 +56,33 @@ class Readers:
 
         A desk without wordings learns them while it runs, in a second; others at an index run.
         """
-        now = labels_version(self.knowledge.folder)
-        if now == self._labels_learned or not isinstance(judge, TransferredJudge | LabelledJudge):
+        version = labels_version(self.knowledge.folder)
+        if version == self._labels_learned or not isinstance(
+            judge, TransferredJudge | LabelledJudge
+        ):
             return None
-        made = self.make_first_day_judge(self.knowledge)
-        self._labels_learned = now
-        return made
+        learned = self.make_first_day_judge(self.knowledge)
+        self._labels_learned = version
+        return learned
 
     def make_first_day_judge(self, knowledge: Knowledge) -> Judge:
         """Return the judge for a post without wordings; it includes questions answered by people.
 
         These count from FEWEST_LABELS on. Without the desk's own encoder it only ranks candidates.
         """
-        reader = self.make_transfer_judge(knowledge)
-        if reader is None:
+        ranker = self.make_transfer_ranker(knowledge)
+        if ranker is None:
             return self._candidates
         vector, folder = self.encoder.embed_query, knowledge.folder
         messages = (*read_messages(folder / "messages"), *read_messages(folder / "exercises"))
-        labels = labels_of(messages, list(knowledge.passages), self.encoder.vectors)
+        labels = embed_answered_questions(messages, list(knowledge.passages), self.encoder.vectors)
         if labels.answered < FEWEST_LABELS:
-            return TransferredJudge(reader=reader, vector=vector)
+            return TransferredJudge(ranker=ranker, vector=vector)
         return LabelledJudge(
-            reader=LabelledReader(reader, labels), vector=vector, threshold=self.settings.threshold
+            ranker=LabelledRanker(ranker, labels), vector=vector, threshold=self.settings.threshold
         )
 
-    def make_transfer_judge(self, knowledge: Knowledge) -> TransferJudge | None:
+    def make_transfer_ranker(self, knowledge: Knowledge) -> TransferRanker | None:
         """Return the judge learned from other incidents; None without the encoder it needs."""
         if not self.settings.own_embeddings:
             return None
@@ -90,7 +92,7 @@ class Readers:
             encoder=self.encoder.name,
             embed=self.encoder.vectors,
         )
-        return TransferJudge(index, read_transfer(), threshold=self.settings.threshold)
+        return TransferRanker(index, read_transfer(), threshold=self.settings.threshold)
 
     def look_up_with(self, knowledge: Knowledge, judge: Judge) -> Lookup:
         """Return the retriever and the judge with which the desk would answer by `knowledge`.
@@ -119,21 +121,21 @@ class Readers:
         return Lookup(retriever=BM25(records_of(self.knowledge)), judge=self._candidates)
 
     @cached_property
-    def requests(self) -> RequestReader | None:
+    def requests(self) -> RequestClassifier | None:
         """The classifier of requests, which always uses this machine's own encoder.
 
         None when that encoder is missing, or is not the one that the classifier was made with.
         """
         head = packaged_head()
         encoder = self._encoder_of(head.encoder, "requests.npz", HEAD_AGAIN)
-        return RequestReader(head=head, pool=encoder.pooled) if encoder else None
+        return RequestClassifier(head=head, pool=encoder.pooled) if encoder else None
 
     @cached_property
-    def contacts(self) -> ContactReader | None:
+    def contacts(self) -> ContactClassifier | None:
         """The classifier of questions about a caller, sender or link; None as with `requests`."""
         head = packaged_contacts()
         encoder = self._encoder_of(head.encoder, "contacts.yaml", CONTACTS_AGAIN)
-        return ContactReader(head=head, vector=encoder.vector) if encoder else None
+        return ContactClassifier(head=head, vector=encoder.vector) if encoder else None
 
     def _encoder_of(self, name: str, file: str, remedy: str) -> E5 | None:
         """Return this machine's own encoder when `file` was made with it, as `name` says.

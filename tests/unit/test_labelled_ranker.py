@@ -7,9 +7,9 @@ from typing_extensions import override
 
 from bot.adapters.bm25 import BM25
 from bot.answering.judges import LabelledJudge, TransferredJudge
-from bot.answering.labels import FEWEST_LABELS, LabelledReader, labels_of
+from bot.answering.labelled_ranker import FEWEST_LABELS, LabelledRanker, embed_answered_questions
 from bot.answering.responder import Responder
-from bot.answering.transfer import TransferJudge, UnitIndex, read_transfer
+from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.app import App
 from bot.corpus import Knowledge, records_of
 from bot.corpus.learned import append_labels, labelled_question
@@ -57,58 +57,58 @@ def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Knowledge:
 
 
 @pytest.fixture(scope="module")
-def reader(knowledge: Knowledge) -> TransferJudge:
+def ranker(knowledge: Knowledge) -> TransferRanker:
     transfer, post = read_transfer(), knowledge.post
     index = UnitIndex.of(
         units_of(post.passages), title=post.title, encoder=transfer.encoder, embed=Words().vectors
     )
-    return TransferJudge(index, transfer)
+    return TransferRanker(index, transfer)
 
 
-def learned(reader: TransferJudge, messages: list[LabelledMessage]) -> LabelledReader:
-    labels = labels_of(messages, reader.index.passages, Words().vectors)
-    return LabelledReader(reader, labels)
+def learned(ranker: TransferRanker, messages: list[LabelledMessage]) -> LabelledRanker:
+    labels = embed_answered_questions(messages, ranker.index.passages, Words().vectors)
+    return LabelledRanker(ranker, labels)
 
 
-def judged(reader: LabelledReader, text: str) -> Judgement:
-    return reader.judge(text, Words().vector(text))
+def judged(ranker: LabelledRanker, text: str) -> Judgement:
+    return ranker.judge(text, Words().vector(text))
 
 
-def test_a_question_is_answered_as_people_answered_those_like_it(reader: TransferJudge) -> None:
-    taught = learned(reader, asked(60))
+def test_a_question_is_answered_as_people_answered_those_like_it(ranker: TransferRanker) -> None:
+    taught = learned(ranker, asked(60))
     for passage, subject in SUBJECTS.items():
         text = f"does anybody have news {subject}"
         found = judged(taught, text)
         assert found.passages[0] == passage
-        assert found == judged(learned(reader, asked(60)), text), "the same labels, the same answer"
+        assert found == judged(learned(ranker, asked(60)), text), "the same labels, the same answer"
 
 
-def test_a_few_wrong_labels_do_not_prevail(reader: TransferJudge) -> None:
-    taught = learned(reader, asked(60, wrong=3))
+def test_a_few_wrong_labels_do_not_prevail(ranker: TransferRanker) -> None:
+    taught = learned(ranker, asked(60, wrong=3))
     for passage, subject in SUBJECTS.items():
         assert judged(taught, f"does anybody have news {subject}").passages[0] == passage
 
 
-def test_what_people_answer_in_their_own_words_goes_on_to_them(reader: TransferJudge) -> None:
+def test_what_people_answer_in_their_own_words_goes_on_to_them(ranker: TransferRanker) -> None:
     own_words = [
         labelled_question(100 + n, f"{way} {SILENT} {n}", language="en", passages=())
         for n, way in enumerate(WAYS * 3)
     ]
     text = f"does anybody have news {SILENT}"
-    before, after = learned(reader, asked(120)), learned(reader, [*asked(120), *own_words])
+    before, after = learned(ranker, asked(120)), learned(ranker, [*asked(120), *own_words])
     assert judged(before, text).probability >= before.threshold
     assert judged(after, text).probability < after.threshold
 
 
-def test_the_fewer_labels_there_are_the_surer_the_desk_must_be(reader: TransferJudge) -> None:
-    bounds = [learned(reader, asked(n)).threshold for n in (FEWEST_LABELS, 60, 240)]
+def test_the_fewer_labels_there_are_the_surer_the_desk_must_be(ranker: TransferRanker) -> None:
+    bounds = [learned(ranker, asked(n)).threshold for n in (FEWEST_LABELS, 60, 240)]
     assert bounds == sorted(bounds, reverse=True)
     assert bounds[-1] >= read_transfer().labelled_threshold
 
 
-def test_labels_that_name_a_passage_that_has_gone_are_left_out(reader: TransferJudge) -> None:
+def test_labels_that_name_a_passage_that_has_gone_are_left_out(ranker: TransferRanker) -> None:
     gone = labelled_question(9, "what of the old passage", language="en", passages=("gone",))
-    labels = labels_of([*asked(3), gone], reader.index.passages, Words().vectors)
+    labels = embed_answered_questions([*asked(3), gone], ranker.index.passages, Words().vectors)
     assert len(labels.texts) == 3
 
 
@@ -124,7 +124,7 @@ def test_a_running_desk_learns_answers_as_soon_as_there_are_enough(tmp_path: Pat
     vars(app)["responder"] = Responder(
         knowledge=knowledge,
         retriever=BM25(records_of(knowledge)),
-        judge=app.readers.make_first_day_judge(knowledge),
+        judge=app.classifiers.make_first_day_judge(knowledge),
     )
     assert judge_of(app) is TransferredJudge
     assert not app.learn_answers()
