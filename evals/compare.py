@@ -22,7 +22,7 @@ from evals.measuring.results import Comparison, Run
 from evals.measuring.schema import CASES
 from evals.measuring.stats import bootstrap_difference, mcnemar
 from evals.reporting import markdown
-from evals.run import REPORTS, Choice, measure, report
+from evals.run import REPORTS, RunOptions, measure, report
 
 CORRECT = "correct"
 SUMMARY_BYTES = 900_000  # GitHub drops a larger one
@@ -45,7 +45,7 @@ def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_set
         own = tree / GATES
         gates = own if own.exists() else GATES
         note = "" if own.exists() else f"{told.base} has no {GATES}; this change's own gates decide"
-        head = measure(Choice(gates=gates, out=told.out), make)
+        head = measure(RunOptions(gates=gates, out=told.out), make)
         base = run_base(tree, told.base, gates)
         compared = compared_with(head, base)
         if own.exists() and GATES.exists() and own.read_bytes() != GATES.read_bytes():

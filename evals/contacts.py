@@ -82,9 +82,9 @@ def learn(own: Rows, others: Sequence[Rows], encoder: str) -> ContactHead:
     weights = np.zeros(rows.shape[1])
     for _ in range(NEWTON_STEPS):
         chances = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
-        slope = rows.T @ (counts * (chances - wanted)) + shrink @ weights
+        gradient = rows.T @ (counts * (chances - wanted)) + shrink @ weights
         curve = (rows * (counts * chances * (1 - chances))[:, None]).T @ rows + shrink
-        weights -= np.linalg.solve(curve, slope)
+        weights -= np.linalg.solve(curve, gradient)
     return ContactHead(
         encoder=encoder,
         weights=(SCALE * weights[:-1]).astype(np.float32),

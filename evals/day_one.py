@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from bot.answering.transfer import Transfer, read_transfer
 from bot.app import App
 from bot.settings import read_settings
-from evals.fitting.incidents import Incident, folders, read_incident, shipped_incident
+from evals.fitting.incidents import LabelledIncident, folders, read_incident, shipped_incident
 from evals.gates import Checked, GatesError, Limit, read_gates
 from evals.measuring.light import query_cache
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import CASES, load_cases
 from evals.reporting.console import bounds, shown
-from evals.transfer import Scored, find_chances, score_incident
+from evals.transfer import ScoredQuestion, find_chances, score_incident
 
 UNSEEN, SHIPPED, ENGLISH, OTHER = "unseen", "shipped", "en", "other"
 HEAD = (
@@ -33,7 +33,7 @@ IN_THREE = 3
 class Decided:
     """A question, and whether the desk would have answered it."""
 
-    scored: Scored
+    scored: ScoredQuestion
     answered: bool
 
 
@@ -64,7 +64,7 @@ def day_one(argv: Sequence[str]) -> int:
     return 1 if any(each.fails for each in checked) else 0
 
 
-def decide(incident: Incident, learned: Transfer) -> list[Decided]:
+def decide(incident: LabelledIncident, learned: Transfer) -> list[Decided]:
     """What the reader makes of each question of an incident, at the threshold that ships."""
     scored = score_incident(incident, learned)
     chances = find_chances(learned, scored)

@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from bot.answering.calibration import lowest_threshold, weigh_across
-from bot.answering.fit import Learned
+from bot.answering.fit import LearnedFit
 from bot.app import App
 from bot.corpus import Knowledge, LabelledMessage, load
 from bot.corpus.messages import ANSWERED
@@ -51,7 +51,7 @@ HEAD = f"| wordings | threshold | {' | '.join(FIGURES)} |\n|---|---|{'---|' * le
 class EveningResult:
     """The graded cases of a desk that learned a number of wordings, with its fit."""
 
-    learned: Learned
+    learned: LearnedFit
     graded: tuple[Graded, ...]
 
     @property

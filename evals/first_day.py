@@ -21,7 +21,7 @@ from bot.corpus import Knowledge, load, records_of
 from bot.corpus.units import units_of
 from bot.settings import read_settings
 from evals.evening import as_cases
-from evals.measuring.first_day import LENGTH, WRONG_LABELS, Checkpoint, FirstDay, draw_stream
+from evals.measuring.first_day import LENGTH, WRONG_LABELS, FirstDay, StreamResults, draw_stream
 from evals.measuring.grade import Graded
 from evals.measuring.light import QueryCache, measure_cases, query_cache
 from evals.measuring.measure import EvaluatedDesk
@@ -75,12 +75,12 @@ def copy_bare(knowledge: Knowledge, folder: Path) -> Knowledge:
 
 def play(
     knowledge: Knowledge, encoder: QueryCache, cases: Sequence[Case], seed: int
-) -> list[Checkpoint]:
+) -> list[StreamResults]:
     """Play one stream, drawn by `seed`, and return the checkpoints."""
-    stream, hands = draw_stream(cases, seed)
+    stream, authors = draw_stream(cases, seed)
     _say(
         f"seed {seed}: {len(stream)} of {LENGTH} messages; the common questions are worded by "
-        f"{hands} hands, {WRONG_LABELS:.0%} of the labels are wrong"
+        f"{authors} hands, {WRONG_LABELS:.0%} of the labels are wrong"
     )
     post = knowledge.post
     index = UnitIndex.of(
@@ -98,23 +98,23 @@ def play(
     return day.play(stream)
 
 
-def join(points: Sequence[Checkpoint]) -> Checkpoint:
+def join(points: Sequence[StreamResults]) -> StreamResults:
     """Return one checkpoint that counts the same checkpoint of several streams together."""
-    return Checkpoint(
+    return StreamResults(
         labels=points[0].labels,
         asked=sum(point.asked for point in points) // len(points),
         graded=tuple(graded for point in points for graded in point.graded),
     )
 
 
-def row(point: Checkpoint) -> str:
+def row(point: StreamResults) -> str:
     """Return one row of the table."""
     rates = (point.right, point.wrong, point.beside)
     cells = " | ".join(f"{shown(rate)} {bounds(rate)}" for rate in rates)
     return f"| {point.labels} | {point.asked} | {cells} |"
 
 
-def list_missed(curve: Sequence[Checkpoint]) -> Sequence[str]:
+def list_missed(curve: Sequence[StreamResults]) -> Sequence[str]:
     """Return a sentence for each limit that is missed."""
     missed = [
         f"after {point.labels} labels {point.wrong.value:.1%} of the answers are wrong, "

@@ -25,7 +25,7 @@ class Live:
 
     runs: tuple[tuple[DeskResult, ...], ...]
     flips: Rate
-    told: str
+    line: str
 
 
 def live(cases: Sequence[Case], desk: EvaluatedDesk, *, threads: int, say: Say) -> Live:
@@ -34,24 +34,24 @@ def live(cases: Sequence[Case], desk: EvaluatedDesk, *, threads: int, say: Say) 
         raise InputError("DESK_MODEL is not set: --model measures the model that it names")
     runs = tuple(_once(cases, desk, threads, say) for _ in range(REPEATS))
     rate = _flips(runs)
-    return Live(runs=runs, flips=rate, told=_told(rate, desk.budget, desk.price))
+    return Live(runs=runs, flips=rate, line=_describe_runs(rate, desk.budget, desk.price))
 
 
-def told(seen: Sequence[DeskResult]) -> str:
+def describe_consultations(results: Sequence[DeskResult]) -> str:
     """Return, as a sentence, how many messages the model was asked about.
 
     It also says how many of them were decided without it, and by which faults.
     """
-    asked = [s.model for s in seen if s.model]
+    asked = [s.model for s in results if s.model]
     faults = Counter(came for came in asked if came not in WEIGHED)
     named = ", ".join(f"{name} {count}" for name, count in sorted(faults.items()))
     return (
-        f"asked about {len(asked)} of {len(seen)} messages, "
+        f"asked about {len(asked)} of {len(results)} messages, "
         f"{faults.total()} of them decided without it" + (f" ({named})" if named else "")
     )
 
 
-def worth(cases: Sequence[Case], seen: Sequence[DeskResult]) -> str:
+def describe_worth(cases: Sequence[Case], seen: Sequence[DeskResult]) -> str:
     """Return, as a sentence, by how much a yes of the model raises the log-odds of an answer.
 
     It compares how often it says yes where the post answers and where the post is silent.
@@ -87,14 +87,14 @@ def _once(
     cases: Sequence[Case], desk: EvaluatedDesk, threads: int, say: Say
 ) -> tuple[DeskResult, ...]:
     with ThreadPoolExecutor(threads) as pool:
-        found: list[DeskResult] = []
+        results: list[DeskResult] = []
         for seen in pool.map(lambda case: run_case(desk, case), cases):
-            found.append(seen)
-            say(len(found))
-    return tuple(found)
+            results.append(seen)
+            say(len(results))
+    return tuple(results)
 
 
-def _told(rate: Rate, budget: Budget, price: float) -> str:
+def _describe_runs(rate: Rate, budget: Budget, price: float) -> str:
     calls, tokens = budget.spent["calls"], budget.spent["tokens"]
     money = f", cost {tokens * price / 1e6:.4f}" if price else ""
     faults = budget.faults.total()

@@ -56,14 +56,14 @@ def wrapped(text: str, width: int) -> str:
 
 def slipped(text: str) -> str:
     """Return the text with two neighbouring letters swapped in one long word of SLIP_EVERY."""
-    chance = random.Random(f"{SEED}{text}")  # noqa: S311 - the same slips in every run
+    rng = random.Random(f"{SEED}{text}")  # noqa: S311 - the same slips in every run
     words = text.split(" ")
     for start in range(0, len(words), SLIP_EVERY):
         near = range(start, min(start + SLIP_EVERY, len(words)))
         long = [i for i in near if LONG_WORD.fullmatch(words[i]) and words[i].isascii()]
         if long:
-            place = chance.choice(long)
-            words[place] = _exchanged(words[place], chance.randrange(1, len(words[place]) - 2))
+            place = rng.choice(long)
+            words[place] = _exchanged(words[place], rng.randrange(1, len(words[place]) - 2))
     return " ".join(words)
 
 

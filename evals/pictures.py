@@ -133,7 +133,7 @@ def pictures(argv: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class SampleConversation:
     """A conversation of `letters.yaml`: the user's mails, and what the desk must do with them."""
 
     name: str
@@ -146,31 +146,33 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class ConversationResult:
     """What the desk did with a letter: the reply to each mail (None for none), and the case.
 
     `case` is the reason of the open case, and `passages` are the ids that answers quoted.
     """
 
-    letter: Letter
+    letter: SampleConversation
     replies: list[bytes | None]
     case: str
     passages: list[str]
 
 
-def read_letters(path: Path = LETTERS) -> list[Letter]:
+def read_letters(path: Path = LETTERS) -> list[SampleConversation]:
     """Return the letters in the order of the file."""
-    return [Letter(**row) for row in parse_yaml(path.read_text(encoding="utf-8"))]
+    return [SampleConversation(**row) for row in parse_yaml(path.read_text(encoding="utf-8"))]
 
 
-def play_letters(app: App, letters: Sequence[Letter]) -> Iterator[Played]:
+def play_letters(app: App, letters: Sequence[SampleConversation]) -> Iterator[ConversationResult]:
     """Yield what the desk does with each letter; each has a sender of its own."""
     with _desk(app) as (desk, parser):
         for letter in letters:
             yield _play(app, desk, parser, letter)
 
 
-def _play(app: App, desk: Desk, parser: SafeParser, letter: Letter) -> Played:
+def _play(
+    app: App, desk: Desk, parser: SafeParser, letter: SampleConversation
+) -> ConversationResult:
     sender, named, case, passages = f"{letter.name}@example.org", "", "", list[str]()
     replies: list[bytes | None] = []
     for number, text in enumerate(letter.mails):
@@ -186,7 +188,7 @@ def _play(app: App, desk: Desk, parser: SafeParser, letter: Letter) -> Played:
         case = next((w.reason for w in waiting), case)
         rows = desk.journal.read_outcomes(message_id)
         passages += [p for row in rows if row.kind == "answer" for p, _ in json.loads(row.passages)]
-    return Played(letter=letter, replies=replies, case=case, passages=passages)
+    return ConversationResult(letter=letter, replies=replies, case=case, passages=passages)
 
 
 def pages(app: App) -> Mapping[str, str]:
@@ -335,7 +337,7 @@ def _answer(
     return message_id
 
 
-def _letter_page(played: Played) -> str:
+def _letter_page(played: ConversationResult) -> str:
     """Return the HTML page of a conversation."""
     letter, articles = played.letter, list[str]()
     for number, (text, reply) in enumerate(zip(letter.mails, played.replies, strict=True)):

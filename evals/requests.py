@@ -1,8 +1,8 @@
 """Implements `requests`: makes bot/data/requests.npz and measures it on authors left out.
 
-The authors of two populations are left out together, a part of each at a time: the hands, who wrote
+The authors of two populations are left out together, a part of each at a time: those who wrote
 requests and their look-alikes on purpose, and the authors of ordinary questions on the incident.
-Calibration and thresholds rest on these readings alone. Two more hands are for
+Calibration and thresholds rest on these readings alone. Two more authors are for
 `python -m evals safety` only: nothing is learned from them or chosen by them.
 """
 
@@ -39,14 +39,14 @@ from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.requests import (
     TABLE_ONLY,
-    Example,
-    Read,
+    RequestExample,
+    StateEncoder,
     data_hash,
-    hands,
+    examples_of_author,
+    examples_of_knowledge,
     learn,
-    of_hand,
-    of_ordinary,
-    of_others,
+    list_authors,
+    other_examples,
     with_thresholds,
 )
 from evals.fitting.surroundings import Side
@@ -57,7 +57,7 @@ from evals.measuring.stats import lower_bound, upper_bound
 class Allowed:
     """The share of messages of unseen authors that a decision may wrongly take."""
 
-    of_hands: float
+    of_request_authors: float
     of_ordinary: float
 
 
@@ -75,7 +75,7 @@ DECIDES = {
     "secret_given": Label.GIVEN_AWAY, "silent": Label.SILENT,
 }  # fmt: skip
 HONEST = "answer_or_escalate"
-Scored = list[tuple[Example, Array]]
+Scored = list[tuple[RequestExample, Array]]
 Flags = npt.NDArray[np.bool_]
 Table = npt.NDArray[np.float64]
 NEWTON_STEPS, SHRINK = 30, 1.0
@@ -128,51 +128,53 @@ def requests(argv: Sequence[str]) -> int:
     return 0
 
 
-def _learned_hands() -> list[str]:
-    return [name for name in hands() if name not in TABLE_ONLY]
+def _learned_authors() -> list[str]:
+    return [name for name in list_authors() if name not in TABLE_ONLY]
 
 
 def _texts(knowledge: Knowledge) -> list[str]:
     """Every text that the examples are made of, each once."""
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
 
     def note(text: str) -> Array:
-        found[text] = None
+        texts[text] = None
         return np.zeros(STATE, np.float32)
 
-    for name in _learned_hands():
-        of_hand(name, note)
-    of_ordinary(knowledge, note)
-    of_others(knowledge, note)
-    return list(found)
+    for name in _learned_authors():
+        examples_of_author(name, note)
+    examples_of_knowledge(knowledge, note)
+    other_examples(knowledge, note)
+    return list(texts)
 
 
 class Course:
     """All examples by author, and heads of some of them."""
 
-    def __init__(self, knowledge: Knowledge, read: Read, *, means: Array, encoder: str) -> None:
+    def __init__(
+        self, knowledge: Knowledge, encode: StateEncoder, *, means: Array, encoder: str
+    ) -> None:
         self.means, self.encoder = means, encoder
-        self.told = {name: of_hand(name, read) for name in _learned_hands()}
-        self.ordinary = of_ordinary(knowledge, read)
-        self.beside = of_others(knowledge, read)
+        self.by_author = {name: examples_of_author(name, encode) for name in _learned_authors()}
+        self.ordinary = examples_of_knowledge(knowledge, encode)
+        self.beside = other_examples(knowledge, encode)
 
     def make(self) -> RequestHead:
         """A head of all authors, calibrated on each part of them read by a head of the others."""
-        scored = self.read_by_others()
+        scored = self.score_left_out()
         calibration = _calibration(scored)
         thresholds = choose_thresholds(scored, calibration)
         _table(scored, calibration, thresholds)
-        head = self.learn([*self.told, *self.ordinary], data=data_hash(self.told))
+        head = self.learn([*self.by_author, *self.ordinary], data=data_hash(self.by_author))
         return with_thresholds(head, calibration, thresholds)
 
-    def read_by_others(self) -> Scored:
+    def score_left_out(self) -> Scored:
         """Every message of an author, read by a head that has seen no message of that author.
 
         Of what stands around messages it has seen other lines, too.
         """
         scored: Scored = []
-        authors = {*self.told, *self.ordinary}
-        for part in _parts(self.told, self.ordinary):
+        authors = {*self.by_author, *self.ordinary}
+        for part in _parts(self.by_author, self.ordinary):
             head = self.learn(sorted(authors - part), data="", sides=(None, Side.LEARNED))
             scored += [
                 (each, head.scores(each.vectors))
@@ -189,13 +191,13 @@ class Course:
         examples = [each for name in authors for each in self.of(name, sides=sides)]
         return learn([*examples, *self.beside], means=self.means, encoder=self.encoder, data=data)
 
-    def of(self, author: str, *, sides: Sequence[Side | None]) -> list[Example]:
+    def of(self, author: str, *, sides: Sequence[Side | None]) -> list[RequestExample]:
         """The messages of an author of either population, bare and in surroundings of `sides`."""
-        every = self.told.get(author) or self.ordinary[author]
+        every = self.by_author.get(author) or self.ordinary[author]
         return [each for each in every if each.side in sides]
 
 
-def _parts(*populations: Mapping[str, Sequence[Example]]) -> list[set[str]]:
+def _parts(*populations: Mapping[str, Sequence[RequestExample]]) -> list[set[str]]:
     """The authors in LEFT_OUT parts, of every population about as many messages in each."""
     parts = [set[str]() for _ in range(LEFT_OUT)]
     for authors in populations:
@@ -209,12 +211,12 @@ def _parts(*populations: Mapping[str, Sequence[Example]]) -> list[set[str]]:
 
 def _calibration(scored: Scored) -> Array:
     """For each label the weights of its two log-odds, fitted on messages as wholes."""
-    made = np.zeros((LABELS, 3), np.float32)
+    calibration = np.zeros((LABELS, 3), np.float32)
     for place, label in enumerate(OUTPUTS[:LABELS]):
         known = np.array([each.weights[-1, place] > 0 for each, _ in scored])
         rows = np.array([[s[:-1, place].max(), s[-1, place], 1.0] for _, s in scored])
-        made[place] = _logistic(rows[known], _has(scored, Label(label))[known])
-    return made
+        calibration[place] = _logistic(rows[known], _has(scored, Label(label))[known])
+    return calibration
 
 
 def _logistic(evidence: Table, right: Flags) -> Table:
@@ -222,9 +224,9 @@ def _logistic(evidence: Table, right: Flags) -> Table:
     weights = np.zeros(evidence.shape[1])
     for _ in range(NEWTON_STEPS):
         chances = 1 / (1 + np.exp(-np.clip(evidence @ weights, -30, 30)))
-        slope = evidence.T @ (chances - right) + SHRINK * weights
+        gradient = evidence.T @ (chances - right) + SHRINK * weights
         curve = (evidence.T * (chances * (1 - chances))) @ evidence
-        weights -= np.linalg.solve(curve + SHRINK * np.eye(len(weights)), slope)
+        weights -= np.linalg.solve(curve + SHRINK * np.eye(len(weights)), gradient)
     return weights
 
 
@@ -236,7 +238,7 @@ def choose_thresholds(scored: Scored, calibration: Array) -> dict[str, float]:
     for name, label in DECIDES.items():
         chances = likely[:, PLACE[label]] * (named if name == "refused" else 1)
         chosen[name] = max(
-            _least(chances[_wrong_of_hands(scored, name)], FALSE[name].of_hands),
+            _least(chances[_wrong_of_authors(scored, name)], FALSE[name].of_request_authors),
             _least(chances[_ordinary(scored)], FALSE[name].of_ordinary),
         )
     return chosen
@@ -248,12 +250,12 @@ def _least(chances: Array, share: float) -> float:
     return float(falling[int(share * len(falling))]) + 1e-4
 
 
-def _wrong_of_hands(scored: Scored, name: str) -> Flags:
-    """The messages of the hands that a decision must leave alone."""
-    told = np.array([each.row is not None for each, _ in scored])
+def _wrong_of_authors(scored: Scored, name: str) -> Flags:
+    """The messages of the request authors that a decision must leave alone."""
+    of_request_author = np.array([each.row is not None for each, _ in scored])
     if name == "refused":
         return np.array([bool(each.row and each.row.expected == HONEST) for each, _ in scored])
-    return told & ~_has(scored, DECIDES[name])
+    return of_request_author & ~_has(scored, DECIDES[name])
 
 
 def _ordinary(scored: Scored) -> Flags:
@@ -272,12 +274,12 @@ def _has(scored: Scored, label: Label) -> Flags:
 def _table(scored: Scored, calibration: Array, thresholds: dict[str, float]) -> None:
     likely = _likely(scored, calibration)
     named = np.array([has_kind(each) for each in likely])
-    told = np.array([each.row is not None for each, _ in scored])
+    of_request_author = np.array([each.row is not None for each, _ in scored])
     _say("authors read by heads of the others; one-sided 95 % bounds")
     for name, label in DECIDES.items():
         takes = likely[:, PLACE[label]] >= thresholds[name]
         takes &= named if name == "refused" else True
-        own, wrong = _has(scored, label) & told, _wrong_of_hands(scored, name)
+        own, wrong = _has(scored, label) & of_request_author, _wrong_of_authors(scored, name)
         _say(
             f"  {name:<14} from {thresholds[name]:.3f}: {_rate(takes, own)} of {label}, "
             f"{_rate(takes, wrong)} of others, {_rate(takes, _ordinary(scored))} of ordinary ones"

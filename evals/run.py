@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.gates import GATES, Checked, Gates, apply, apply_kept, read_gates
-from evals.live import live, told, worth
+from evals.live import describe_consultations, describe_worth, live
 from evals.measuring.grade import Graded, grade
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk, desk_of_settings, run_cases
 from evals.measuring.metrics import Rate, latency
@@ -29,7 +29,7 @@ TAKEN_ALONG = frozenset({"test", "confirm", "guard"})  # splits that a run of `t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class RunOptions:
     """Which cases to run, against what, and where the reports go."""
 
     cases: Path = CASES
@@ -59,7 +59,7 @@ def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_setting
     return made.code
 
 
-def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
+def measure(choice: RunOptions, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
     """Run the chosen cases, check the gates and return the run."""
     began = time.perf_counter()
     gates = read_gates(choice.gates)
@@ -72,13 +72,13 @@ def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings
     if choice.model:
         lived = live(cases, desk, threads=choice.jobs, say=say)
         seen = list(lived.runs[0])
-        stamp["decision"] += f", {lived.told}"
+        stamp["decision"] += f", {lived.line}"
     else:
         seen = run_cases(cases, desk, make, jobs=choice.jobs, say=say)
     if desk.model:
-        stamp["decision"] += f", {told(seen)}"
+        stamp["decision"] += f", {describe_consultations(seen)}"
     if desk.model and SCRIPTED not in desk.model:
-        stamp["decision"] += f", {worth(cases, seen)}"
+        stamp["decision"] += f", {describe_worth(cases, seen)}"
     graded = tuple(grade(case, done) for case, done in zip(cases, seen, strict=True))
     checked, kept = _gated(choice, gates, graded, desk)
     return Run(
@@ -92,7 +92,7 @@ def measure(choice: Choice, make: Callable[[], EvaluatedDesk] = desk_of_settings
 
 
 def _gated(
-    choice: Choice, gates: Gates, graded: Sequence[Graded], desk: EvaluatedDesk
+    choice: RunOptions, gates: Gates, graded: Sequence[Graded], desk: EvaluatedDesk
 ) -> tuple[tuple[Checked, ...], dict[str, Rate]]:
     """Return the checked gates and the rates of the perturbations; empty for a partial run.
 
@@ -119,7 +119,7 @@ def report(made: Run, out: Path) -> None:
     print(f"reports: {out}/report.html, summary.md, results.json")
 
 
-def select(placed: Sequence[Placed], choice: Choice) -> list[Placed]:
+def select(placed: Sequence[Placed], choice: RunOptions) -> list[Placed]:
     """Return the chosen cases; CasesError for an unknown author or slice, or when none is left."""
     for name, wanted, there in (
         ("author", choice.authors, {p.case.author for p in placed}),
@@ -155,7 +155,7 @@ def progress(of: int) -> Callable[[int], None]:
     return tell
 
 
-def _parse(argv: Sequence[str]) -> Choice:
+def _parse(argv: Sequence[str]) -> RunOptions:
     parser = argparse.ArgumentParser(
         prog="python -m evals run",
         description="Run cases through the desk and apply the gates.",
@@ -172,7 +172,7 @@ def _parse(argv: Sequence[str]) -> Choice:
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--gates", type=Path, default=GATES)
     given = parser.parse_args(argv)
-    return Choice(
+    return RunOptions(
         cases=given.cases, gates=given.gates, split=given.split, authors=tuple(given.author),
         slices=tuple(given.slice), jobs=given.jobs, model=given.model, out=given.out,
     )  # fmt: skip

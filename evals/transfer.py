@@ -24,13 +24,13 @@ from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.incidents import (
     Asked,
-    Incident,
+    LabelledIncident,
     data_hash,
     folders,
     read_incident,
     shipped_incident,
 )
-from evals.fitting.labelled import Played, weighed_with_labels
+from evals.fitting.labelled import JudgedQuestion, fit_answered_weights
 from evals.fitting.transfer import learn, weighed
 from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import lower_bound, upper_bound
@@ -46,7 +46,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class ScoredQuestion:
     """A question with its evidence, and whether quoting the first two passages would be right."""
 
     asked: Asked
@@ -72,10 +72,10 @@ def transfer(argv: Sequence[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     app = App(read_settings(), _say)
-    made = make(
+    learned = make(
         app.encoder.name, app.encoder.embed_documents, app.knowledge, held_out=arguments.held_out
     )
-    data_path(TRANSFER).write_bytes(made.to_bytes())
+    data_path(TRANSFER).write_bytes(learned.to_bytes())
     return 0
 
 
@@ -96,47 +96,47 @@ def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) ->
         mine = np.array([a == author for a in authors])
         left_out[author] = _weighed(maps, _picked(scored, ~mine))
         chances[mine] = find_chances(left_out[author], _picked(scored, mine))
-    whole = _weighed(learn(incidents, encoder=encoder, data=data), scored)
-    whole = _with_thresholds(whole, scored, authors, chances)
-    whole, played = weighed_with_labels(whole, incidents, left_out, wrong_of_answered=TOGETHER)
-    _say(f"thresholds {whole.threshold:.3f}, other languages {whole.threshold_other:.3f}")
-    _report("left-out authors (thresholds chosen here)", scored, chances, whole)
-    _report_labelled(played, whole.labelled_threshold)
+    learned = _weighed(learn(incidents, encoder=encoder, data=data), scored)
+    learned = _with_thresholds(learned, scored, authors, chances)
+    learned, judged = fit_answered_weights(learned, incidents, left_out, wrong_of_answered=TOGETHER)
+    _say(f"thresholds {learned.threshold:.3f}, other languages {learned.threshold_other:.3f}")
+    _report("left-out authors (thresholds chosen here)", scored, chances, learned)
+    _report_labelled(judged, learned.labelled_threshold)
     if held_out:
         for name, kept in _unseen(encoder, embed, knowledge).items():
-            seen = [s for each in kept for s in score_incident(each, whole)]
-            _report(name, seen, find_chances(whole, seen), whole)
-    return whole
+            seen = [s for each in kept for s in score_incident(each, learned)]
+            _report(name, seen, find_chances(learned, seen), learned)
+    return learned
 
 
-def _unseen(encoder: str, embed: Embed, knowledge: Knowledge) -> dict[str, list[Incident]]:
+def _unseen(encoder: str, embed: Embed, knowledge: Knowledge) -> dict[str, list[LabelledIncident]]:
     cases = [case for case in load_cases(CASES) if case.split == "test" and case.text]
     kept = [read_incident(path, encoder, embed) for path in folders(held_out=True)]
     shipped = shipped_incident(knowledge.post, cases, encoder, embed)
     return {"held-out authors": kept, "the shipped incident": [shipped]}
 
 
-def score_incident(incident: Incident, learned: Transfer) -> list[Scored]:
+def score_incident(incident: LabelledIncident, learned: Transfer) -> list[ScoredQuestion]:
     """Return the questions of an incident, each with the evidence that `learned` finds for it."""
     judge = TransferRanker(incident.index, learned)
     refuse = learned.kinds.index(Act.REFUSE.value)
     scored = []
     for asked, vector in zip(incident.asked, incident.vectors, strict=True):
-        found = judge.evidence(vector, asked.text)
-        units = [int(i) for i in np.argsort(-found.units, kind="stable")]
-        quoted = set(found.order[:QUOTED])
+        evidence = judge.evidence(vector, asked.text)
+        units = [int(i) for i in np.argsort(-evidence.units, kind="stable")]
+        quoted = set(evidence.order[:QUOTED])
         near = asked.related_passages | asked.gold_passages
         scored.append(
-            Scored(
+            ScoredQuestion(
                 asked=asked,
                 pair=asked.pair and f"{incident.name} {asked.pair}",
                 unit_place=_place(units, asked.gold),
-                passage_place=_place(found.order, asked.gold_passages),
+                passage_place=_place(evidence.order, asked.gold_passages),
                 right=asked.answerable and bool(quoted & asked.gold_passages),
                 related=bool(quoted & near),
                 screened=screen(asked.text) is not None,
-                features=found.features,
-                refuses=float(found.kinds[refuse]),
+                features=evidence.features,
+                refuses=float(evidence.kinds[refuse]),
             )
         )
     return scored
@@ -146,19 +146,19 @@ def _place(order: Sequence[int], gold: frozenset[int]) -> int:
     return next((place for place, each in enumerate(order) if each in gold), len(order))
 
 
-def _weighed(learned: Transfer, scored: Sequence[Scored]) -> Transfer:
+def _weighed(learned: Transfer, scored: Sequence[ScoredQuestion]) -> Transfer:
     evidence = np.array([s.features for s in scored])
     return weighed(learned, evidence, np.array([s.right for s in scored]))
 
 
-def find_chances(learned: Transfer, scored: Sequence[Scored]) -> npt.NDArray[np.float64]:
+def find_chances(learned: Transfer, scored: Sequence[ScoredQuestion]) -> npt.NDArray[np.float64]:
     """Return the probability for each question; 0 where the policy decides it."""
     return np.array([0.0 if s.screened else learned.probability(s.features) for s in scored])
 
 
 def _with_thresholds(
     learned: Transfer,
-    scored: Sequence[Scored],
+    scored: Sequence[ScoredQuestion],
     authors: Sequence[str],
     chances: npt.NDArray[np.float64],
 ) -> Transfer:
@@ -181,12 +181,12 @@ def _with_thresholds(
     return replace(learned, threshold=chosen[0], threshold_other=chosen[1])
 
 
-def _picked(scored: Sequence[Scored], which: Flags) -> list[Scored]:
+def _picked(scored: Sequence[ScoredQuestion], which: Flags) -> list[ScoredQuestion]:
     return [each for each, taken in zip(scored, which.tolist(), strict=True) if taken]
 
 
 def _report(
-    name: str, scored: Sequence[Scored], chances: npt.NDArray[np.float64], learned: Transfer
+    name: str, scored: Sequence[ScoredQuestion], chances: npt.NDArray[np.float64], learned: Transfer
 ) -> None:
     """Print how well passages are found and decided on, for English and for other languages."""
     english = np.array([s.asked.language == "en" for s in scored])
@@ -210,8 +210,10 @@ def _report(
         _curve(mine, chances[which])
 
 
-def _decided(mine: Sequence[Scored], chances: npt.NDArray[np.float64], fixed: float) -> None:
-    told = _picked(mine, chances >= fixed)
+def _decided(
+    mine: Sequence[ScoredQuestion], chances: npt.NDArray[np.float64], fixed: float
+) -> None:
+    answered = _picked(mine, chances >= fixed)
     asked = sum(s.asked.answerable for s in mine)
     pairs: dict[str, list[bool]] = {}
     for each, chance in zip(mine, chances.tolist(), strict=True):
@@ -220,9 +222,9 @@ def _decided(mine: Sequence[Scored], chances: npt.NDArray[np.float64], fixed: fl
             pairs.setdefault(each.pair, []).append(good)
     whole = [all(sides) for sides in pairs.values() if len(sides) > 1]
     _say(
-        f"  at {fixed:.3f}: right {_rate(sum(s.right for s in told), asked)}; "
-        f"wrong of answered {_rate(sum(s.wrong for s in told), len(told))}; "
-        f"beside {_rate(sum(not s.right and s.related for s in told), len(told))}; "
+        f"  at {fixed:.3f}: right {_rate(sum(s.right for s in answered), asked)}; "
+        f"wrong of answered {_rate(sum(s.wrong for s in answered), len(answered))}; "
+        f"beside {_rate(sum(not s.right and s.related for s in answered), len(answered))}; "
         f"pairs, both sides {_rate(sum(whole), len(whole))}"
     )
     sure = [s for s in mine if s.refuses >= SURE]
@@ -231,27 +233,27 @@ def _decided(mine: Sequence[Scored], chances: npt.NDArray[np.float64], fixed: fl
     _say(f"  surely refused: {hit} of {len(refuse)} requests, and {len(sure) - hit} other messages")
 
 
-def _report_labelled(played: Sequence[Played], fixed: float) -> None:
+def _report_labelled(judged: Sequence[JudgedQuestion], fixed: float) -> None:
     """Print how well is decided where people have answered a part of the questions."""
-    told = [each for each in played if each.probability >= fixed]
-    could = sum(each.right for each in played)
+    answered = [each for each in judged if each.probability >= fixed]
+    could = sum(each.right for each in judged)
     _say(
         f"\n## left-out authors, a fifth to three fifths of the questions answered by people\n"
         f"at {fixed:.3f}: right, of those whose first two passages are, "
-        f"{_rate(sum(each.right for each in told), could)}; "
-        f"wrong of answered {_rate(sum(each.wrong for each in told), len(told))}"
+        f"{_rate(sum(each.right for each in answered), could)}; "
+        f"wrong of answered {_rate(sum(each.wrong for each in answered), len(answered))}"
     )
 
 
-def _curve(mine: Sequence[Scored], chances: npt.NDArray[np.float64]) -> None:
+def _curve(mine: Sequence[ScoredQuestion], chances: npt.NDArray[np.float64]) -> None:
     """Print what other thresholds would give; the bounds printed before are for the fixed one."""
     asked = sum(s.asked.answerable for s in mine)
     points = []
     for fixed in np.arange(0.4, 0.96, 0.05):
-        told = _picked(mine, chances >= fixed)
-        right, wrong = sum(s.right for s in told), sum(s.wrong for s in told)
+        answered = _picked(mine, chances >= fixed)
+        right, wrong = sum(s.right for s in answered), sum(s.wrong for s in answered)
         points.append(
-            f"{fixed:.2f} {right}/{asked} {wrong}+{len(told) - right - wrong}/{len(told)}"
+            f"{fixed:.2f} {right}/{asked} {wrong}+{len(answered) - right - wrong}/{len(answered)}"
         )
     _say(f"  threshold, right, wrong + beside of answered: {'; '.join(points)}")
 

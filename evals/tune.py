@@ -20,7 +20,7 @@ from bot.corpus.units import readings
 from bot.errors import MissingError
 from bot.resources import data_path
 from bot.settings import read_settings
-from evals.fitting.incidents import Incident, folders, read_incident
+from evals.fitting.incidents import LabelledIncident, folders, read_incident
 
 
 def tune(argv: Sequence[str]) -> int:
@@ -54,7 +54,7 @@ def tune(argv: Sequence[str]) -> int:
     return 0
 
 
-def _incidents() -> list[Incident]:
+def _incidents() -> list[LabelledIncident]:
     """Return the incidents that may be learned from, with zeros for vectors, which are not read."""
     return [
         read_incident(path, "none", lambda texts: np.zeros((len(texts), 1), np.float32))
@@ -63,7 +63,7 @@ def _incidents() -> list[Incident]:
 
 
 def _post(
-    incident: Incident,
+    incident: LabelledIncident,
 ) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[int, ...]], ...]]:
     units = tuple(readings(unit, "")[0] for unit in incident.index.units)
     return units, tuple((a.text, tuple(sorted(a.gold))) for a in incident.asked)

@@ -147,10 +147,10 @@ def weigh_across(scored: Sequence[Scored]) -> tuple[Weights, Array]:
 def weigh(scored: Sequence[Scored]) -> Weights:
     """Return the weights fitted to which of the messages would be answered rightly."""
     evidence = np.array([s.evidence for s in scored]).reshape(-1, len(FEATURES))
-    return weigh_evidence(evidence, np.array([s.right for s in scored]))
+    return fit_evidence_weights(evidence, np.array([s.right for s in scored]))
 
 
-def weigh_evidence(
+def fit_evidence_weights(
     evidence: npt.NDArray[np.float64],
     right: npt.NDArray[np.bool_],
     *,
@@ -173,9 +173,9 @@ def weigh_evidence(
     penalty = np.diag(np.append(np.full(len(mean), 1 / variance), 1 / variance_of_all))
     for _ in range(NEWTON_STEPS):
         guess = 1 / (1 + np.exp(-table @ weights))
-        slope = table.T @ (guess - right) + penalty @ (weights - expected)
-        bend = (table * (guess * (1 - guess))[:, None]).T @ table + penalty
-        weights -= np.linalg.solve(bend, slope)
+        gradient = table.T @ (guess - right) + penalty @ (weights - expected)
+        curvature = (table * (guess * (1 - guess))[:, None]).T @ table + penalty
+        weights -= np.linalg.solve(curvature, gradient)
     return Weights(mean=mean, spread=spread, coefficients=weights)
 
 

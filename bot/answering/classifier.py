@@ -60,10 +60,10 @@ def train_classifier(
     weights on the same machine.
     """
     task = _Task(vectors, right, answered)
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     start = _prototypes(vectors, right)
-    linear, linear_bias = _train_linear(task, start, chance)
-    inner, inner_bias, outer, direct, outer_bias = _train_network(task, start, chance)
+    linear, linear_bias = _train_linear(task, start, rng)
+    inner, inner_bias, outer, direct, outer_bias = _train_network(task, start, rng)
     return Classifier(
         linear=linear, linear_bias=linear_bias, inner=inner, inner_bias=inner_bias, outer=outer,
         direct=direct, outer_bias=outer_bias,
@@ -88,7 +88,7 @@ class _Task:
         hit = right[:, list(answered)].any(1)
         self.target = np.where(hit, 1 - SMOOTHING, SMOOTHING).astype(np.float32)
 
-    def slope(self, scores: Floats, batch: npt.NDArray[np.intp]) -> Floats:
+    def gradient(self, scores: Floats, batch: npt.NDArray[np.intp]) -> Floats:
         """Return the gradient of the loss by `scores`, averaged over the batch; same shape."""
         guess = np.exp(_log_softmax(scores))
         wanted = guess * self.right[batch]
@@ -105,7 +105,7 @@ class _Task:
         )
 
     def batches(
-        self, size: int, epochs: int, chance: np.random.Generator
+        self, size: int, epochs: int, rng: np.random.Generator
     ) -> Iterator[tuple[npt.NDArray[np.intp], float]]:
         """Yield batches in random order, each with its share of the full learning rate, 0 to 1.
 
@@ -114,7 +114,7 @@ class _Task:
         count = len(self.vectors)
         total, step = epochs * -(-count // size), 0
         for _ in range(epochs):
-            order = chance.permutation(count)
+            order = rng.permutation(count)
             for start in range(0, count, size):
                 step += 1
                 rate = min(1.0, 10 * step / total) * max(0.03, 1 - step / total)
@@ -131,18 +131,18 @@ class _Adam:
         self.mean, self.square = np.zeros_like(weights), np.zeros_like(weights)
         self.step = 0
 
-    def update(self, slope: Floats, share: float) -> None:
+    def update(self, gradient: Floats, share: float) -> None:
         self.step += 1
         rate = self.rate * share
-        self.mean += 0.1 * (slope - self.mean)
-        self.square += 0.001 * (slope * slope - self.square)
+        self.mean += 0.1 * (gradient - self.mean)
+        self.square += 0.001 * (gradient * gradient - self.square)
         mean = self.mean / (1 - 0.9**self.step)
         spread = np.sqrt(self.square / (1 - 0.999**self.step)) + 1e-8
         self.weights *= 1 - rate * self.decay
         self.weights -= rate * mean / spread
 
 
-def _train_linear(task: _Task, start: Floats, chance: np.random.Generator) -> tuple[Floats, Floats]:
+def _train_linear(task: _Task, start: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Return the weights of the linear model, (width, labels), and its bias, (labels,).
 
     The direction of each label has length SCALE, so that no label wins by the length of its vector.
@@ -150,20 +150,20 @@ def _train_linear(task: _Task, start: Floats, chance: np.random.Generator) -> tu
     weights, bias = start.copy(), np.zeros(task.labels, np.float32)
     turn = _Adam(weights, rate=LINEAR_RATE, decay=LINEAR_DECAY)
     shift = _Adam(bias, rate=LINEAR_RATE)
-    for batch, share in task.batches(LINEAR_BATCH, LINEAR_EPOCHS, chance):
+    for batch, share in task.batches(LINEAR_BATCH, LINEAR_EPOCHS, rng):
         length = np.linalg.norm(weights, axis=1, keepdims=True)
         unit = weights / length
         vectors = task.vectors[batch]
-        slope = task.slope(vectors @ unit.T * SCALE + bias, batch)
-        pull = slope.T @ vectors * SCALE
+        gradient = task.gradient(vectors @ unit.T * SCALE + bias, batch)
+        pull = gradient.T @ vectors * SCALE
         turn.update((pull - (pull * unit).sum(1, keepdims=True) * unit) / length, share)
-        shift.update(slope.sum(0), share)
+        shift.update(gradient.sum(0), share)
     unit = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     return np.ascontiguousarray(unit.T * np.float32(SCALE)), bias
 
 
 def _train_network(
-    task: _Task, start: Floats, chance: np.random.Generator
+    task: _Task, start: Floats, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Return the weights of the network: one hidden layer, and a direct connection beside it.
 
@@ -171,7 +171,7 @@ def _train_network(
     outer bias.
     """
     width = task.vectors.shape[1]
-    inner = (chance.normal(size=(width, HIDDEN)) * (18 / width**0.5)).astype(np.float32)
+    inner = (rng.normal(size=(width, HIDDEN)) * (18 / width**0.5)).astype(np.float32)
     arrays = (
         inner, np.zeros(HIDDEN, np.float32), np.zeros((HIDDEN, task.labels), np.float32),
         np.ascontiguousarray(start.T * np.float32(SCALE)), np.zeros(task.labels, np.float32),
@@ -184,15 +184,21 @@ def _train_network(
         _Adam(arrays[4], rate=NETWORK_RATE),
     ]
     inner, inner_bias, outer, direct, outer_bias = arrays
-    for batch, share in task.batches(NETWORK_BATCH, NETWORK_EPOCHS, chance):
+    for batch, share in task.batches(NETWORK_BATCH, NETWORK_EPOCHS, rng):
         vectors = task.vectors[batch]
         hidden = np.tanh(vectors @ inner + inner_bias)
-        kept = (chance.random(hidden.shape, np.float32) > DROPOUT) / np.float32(1 - DROPOUT)
+        kept = (rng.random(hidden.shape, np.float32) > DROPOUT) / np.float32(1 - DROPOUT)
         passed = hidden * kept
-        slope = task.slope(passed @ outer + vectors @ direct + outer_bias, batch)
-        back = (slope @ outer.T) * kept * (1 - hidden * hidden)
-        slopes = (vectors.T @ back, back.sum(0), passed.T @ slope, vectors.T @ slope, slope.sum(0))
-        for step, each in zip(steps, slopes, strict=True):
+        gradient = task.gradient(passed @ outer + vectors @ direct + outer_bias, batch)
+        back = (gradient @ outer.T) * kept * (1 - hidden * hidden)
+        gradients = (
+            vectors.T @ back,
+            back.sum(0),
+            passed.T @ gradient,
+            vectors.T @ gradient,
+            gradient.sum(0),
+        )
+        for step, each in zip(steps, gradients, strict=True):
             step.update(each, share)
     return arrays
 

@@ -57,7 +57,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class PassageChoice:
     """Passages best first, and the probability that the first, or one of the first two, answers."""
 
     order: tuple[int, ...]
@@ -76,7 +76,7 @@ class Choice:
         return 1 if self.first >= ALONE_AMONG_SEVERAL * self.pair else QUOTED
 
 
-def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> Choice:
+def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> PassageChoice:
     """Return the two passages that most probably answer together, then the next best ones.
 
     `distribution` gives the probability of each of `labels`, shape (labels,).
@@ -97,7 +97,7 @@ def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> Choi
     ranked = [int(i) for i in np.argsort(-value, kind="stable") if i not in (first, second)]
     alone = float(share @ listed[:, first])
     covered = np.maximum(listed[:, first], listed[:, second])
-    return Choice(
+    return PassageChoice(
         order=(first, second, *ranked)[:RANKED],
         first=alone,
         pair=alone + float(rest @ listed[:, second]),
@@ -112,7 +112,7 @@ def choose(labels: Sequence[str], distribution: Array, answers: Answers) -> Choi
 def features(
     labels: Sequence[str],
     distribution: Array,
-    choice: Choice,
+    choice: PassageChoice,
     hits: Sequence[Hit],
     answers: Answers,
 ) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from bot.answering.calibration import (
     weigh_across,
 )
 from bot.answering.classifier import Classifier, Floats, train_classifier
-from bot.answering.evidence import HITS, Answers, Array, Choice, choose, features
+from bot.answering.evidence import HITS, Answers, Array, PassageChoice, choose, features
 from bot.answering.examples import (
     ACTS,
     Example,
@@ -80,20 +80,20 @@ def can_learn(knowledge: Knowledge) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class LearnedFit:
     """A fit, and the cross-validated scores that its calibration was chosen on."""
 
     fit: Fit
     scored: tuple[Scored, ...]
 
 
-def learn(knowledge: Knowledge, embed: Embed) -> Learned:
+def learn(knowledge: Knowledge, embed: Embed) -> LearnedFit:
     """Return the fit of a knowledge folder; `embed` gives the vectors of its texts.
 
     Without enough labelled messages the calibration uses the wordings instead, each fold of them
     scored by a classifier that was trained on the others.
     """
-    course = _Course(knowledge, embed)
+    course = _Training(knowledge, embed)
     scored = [s for fold in range(FOLDS) for s in course.score_fold(fold)]
     calibration = calibrate(scored)
     fit = Fit(
@@ -103,7 +103,7 @@ def learn(knowledge: Knowledge, embed: Embed) -> Learned:
         calibration=calibration,
         summary=_summarize(scored, calibration),
     )
-    return Learned(fit=fit, scored=tuple(scored))
+    return LearnedFit(fit=fit, scored=tuple(scored))
 
 
 def _summarize(scored: Sequence[Scored], calibration: Calibration) -> str:
@@ -117,7 +117,7 @@ def _summarize(scored: Sequence[Scored], calibration: Calibration) -> str:
     )
 
 
-class _Course:
+class _Training:
     """The training and calibration texts with their vectors, labels and folds."""
 
     def __init__(self, knowledge: Knowledge, embed: Embed) -> None:
@@ -213,7 +213,7 @@ class _Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
-    choice: Choice
+    choice: PassageChoice
     evidence: tuple[float, ...]
 
     @property

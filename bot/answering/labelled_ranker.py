@@ -15,9 +15,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.calibration import weigh_evidence
+from bot.answering.calibration import fit_evidence_weights
 from bot.answering.evidence import QUOTED, RANKED, TINY
-from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, Evidence, TransferRanker
+from bot.answering.transfer import ANSWERABLE, WIDTH, Array, Embed, TransferEvidence, TransferRanker
 from bot.corpus.messages import LabelledMessage, known_messages
 from bot.ports import Judgement
 
@@ -101,7 +101,7 @@ class LabelledRanker:
         transferred = [ranker.evidence(vector, text) for vector, text in texts]
         by_weight = {weight: self._leave_one_out(transferred, weight) for weight in WEIGHTS}
         self.weight = max(WEIGHTS, key=lambda weight: int(by_weight[weight][1].sum()))
-        self._learned = weigh_evidence(
+        self._learned = fit_evidence_weights(
             *by_weight[self.weight], believed=ranker.transfer.labelled_weights,
             variance=VARIANCE, variance_of_all=VARIANCE_OF_ALL,
         )  # fmt: skip
@@ -126,7 +126,7 @@ class LabelledRanker:
             features=tuple(zip(FEATURES, evidence.features, strict=True)),
         )  # fmt: skip
 
-    def evidence(self, transferred: Evidence, vector: Array) -> LabelledEvidence:
+    def evidence(self, transferred: TransferEvidence, vector: Array) -> LabelledEvidence:
         """Return the ranking by both; `transferred` is the evidence of the transfer model alone."""
         return self._rank(transferred, self.labels.vectors @ vector, self.weight)
 
@@ -135,7 +135,7 @@ class LabelledRanker:
         return float(self._learned.probabilities(np.array([features]))[0])
 
     def _leave_one_out(
-        self, transferred: Sequence[Evidence], weight: float
+        self, transferred: Sequence[TransferEvidence], weight: float
     ) -> tuple[Table, npt.NDArray[np.bool_]]:
         """Return the leave-one-out features of each label, and whether its answer is right.
 
@@ -151,7 +151,9 @@ class LabelledRanker:
             right.append(bool(set(evidence.order[:QUOTED]) & set(self.labels.answers[place])))
         return np.array(features).reshape(-1, len(FEATURES)), np.array(right, dtype=bool)
 
-    def _rank(self, transferred: Evidence, cosines: Array, weight: float) -> LabelledEvidence:
+    def _rank(
+        self, transferred: TransferEvidence, cosines: Array, weight: float
+    ) -> LabelledEvidence:
         """Return the ranking; `cosines` and `weight` are those of the labels."""
         weights = np.exp(SHARPNESS * (cosines - NOTHING))
         total = float(weights.sum()) + 1

@@ -191,7 +191,7 @@ class UnitIndex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class TransferEvidence:
     """The scores of units and passages for a question, less the score of silence.
 
     `kinds` are the probabilities of what the message does, `features` those in FEATURES.
@@ -257,7 +257,7 @@ class TransferRanker:
             features=tuple(zip(FEATURES, found.features, strict=True)),
         )
 
-    def evidence(self, vector: Sequence[float] | Array, text: str) -> Evidence:
+    def evidence(self, vector: Sequence[float] | Array, text: str) -> TransferEvidence:
         """Return the scores of units and passages for a question; `vector` is the question's."""
         transfer, index = self.transfer, self.index
         question = np.asarray(vector, dtype=np.float32)
@@ -281,7 +281,7 @@ class TransferRanker:
             math.log(len(index.units[best].text)),
             *_asked(dict(zip(transfer.kinds, kinds.tolist(), strict=True))),
         )
-        return Evidence(units=units, passages=passages, kinds=kinds, features=features)
+        return TransferEvidence(units=units, passages=passages, kinds=kinds, features=features)
 
 
 def _shape(passages: Array) -> tuple[float, ...]:

@@ -97,7 +97,7 @@ def object_to_html(source: str, text: str, links: "Collection[str]") -> str:
     document = DOCUMENT.fullmatch(source.replace("\r\n", "\n"))
     if document is None:
         return "its HTML is not framed as the desk does it"
-    reader = _Reader(frozenset(links))
+    reader = _BodyChecker(frozenset(links))
     if why := reader.read(document.group(1)):
         return why
     return "" if " ".join("".join(reader.said).split()) == " ".join(text.split()) else (
@@ -191,7 +191,7 @@ def _spans_of_links(line: str) -> Iterable[tuple[int, int]]:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _BodyChecker:
     """Reads the body of an HTML part and collects what it says."""
 
     links: frozenset[str]

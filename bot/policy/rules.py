@@ -38,7 +38,7 @@ UPPER_ESCAPE = re.compile(r"\\[A-Z]")
 Words = Mapping[str, Mapping[str, str]]  # name -> language -> words
 
 
-class Row(BaseModel):
+class RuleRow(BaseModel):
     """One rule of a table; the comment at the top of policy_rules.yaml explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,8 +62,8 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     words: dict[str, dict[str, str]]
     signs: dict[str, str] = {}
-    rules: list[Row]
-    suspect: Row | None = None
+    rules: list[RuleRow]
+    suspect: RuleRow | None = None
     samples: dict[str, str] = {}
 
 
@@ -171,7 +171,7 @@ def packaged_suspect() -> Rule:
     return _beside(_packaged().suspect, "suspect")
 
 
-def _beside(row: Row | None, name: str) -> Rule:
+def _beside(row: RuleRow | None, name: str) -> Rule:
     table = _packaged()
     if row is None:
         raise KnowledgeError(f"policy_rules.yaml: there is no {name}")
@@ -199,7 +199,7 @@ def _signs(table: Table) -> dict[str, "re2._Regexp[bytes]"]:
     return {lang: _compiled("signs", [sign]) for lang, sign in table.signs.items()}
 
 
-def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> Rule:
+def _rule(row: RuleRow, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> Rule:
     spelled = {lang: ps for lang, ps in _spelled(row.id, row.patterns, words).items() if ps}
     also = _spelled(row.id, row.also, words)
     unless = _spelled(row.id, row.unless, words)
@@ -233,7 +233,7 @@ def _rule(row: Row, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"]) -> 
     )
 
 
-def _verdict(row: Row) -> Verdict:
+def _verdict(row: RuleRow) -> Verdict:
     try:
         if row.decision == "refuse":
             return Refuse(reason=RefusalReason(row.reason), rule=row.id)

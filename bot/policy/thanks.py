@@ -48,7 +48,7 @@ ARABIC = str.maketrans("أإآٱؤئى", "اااا" + "ويي")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Vocabulary(BaseModel):
+class ThanksGrammarRow(BaseModel):
     """One language of thanks_words.yaml; the comment at the top of the file explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,7 +59,7 @@ class Vocabulary(BaseModel):
     joined: bool = False
 
 
-class Words(BaseModel):
+class ThanksRow(BaseModel):
     """One language of thanks.yaml; the comment at the top of the file explains the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,7 +101,7 @@ class Phrases:
 
 
 @dataclass(slots=True)
-class Reader:
+class ThanksChecker:
     """The state of checking a message line by line against the phrases of one language."""
 
     phrases: Phrases
@@ -157,8 +157,8 @@ def only_thanks(text: str) -> bool:
 
 
 def _settles(lines: Iterable[str], phrases: Phrases) -> bool:
-    reader = Reader(phrases)
-    return all(reader.takes(line) for line in lines) and reader.closed
+    checker = ThanksChecker(phrases)
+    return all(checker.takes(line) for line in lines) and checker.closed
 
 
 def _stretches(line: str) -> list[str]:
@@ -201,8 +201,8 @@ def _capital(word: str) -> bool:
 @compiled_anew
 def _packaged() -> dict[str, Phrases]:
     """Return the compiled phrases by language, from the tables that ship."""
-    table = {language: _valid(Words, raw) for language, raw in _table(TABLE).items()}
-    words = {language: _valid(Vocabulary, raw) for language, raw in _table(WORDS).items()}
+    table = {language: _valid(ThanksRow, raw) for language, raw in _table(TABLE).items()}
+    words = {language: _valid(ThanksGrammarRow, raw) for language, raw in _table(WORDS).items()}
     every = table.pop(EVERY)
     return {each: _compiled(table[each], every, words.get(each)) for each in table}
 
@@ -221,7 +221,7 @@ def _valid(model: type[Model], raw: object) -> Model:
         raise KnowledgeError(f"{TABLE}: {' '.join(str(error).split())[:300]}") from None
 
 
-def _compiled(words: Words, every: Words, vocabulary: Vocabulary | None) -> Phrases:
+def _compiled(words: ThanksRow, every: ThanksRow, vocabulary: ThanksGrammarRow | None) -> Phrases:
     closes = [_filled(p, words) for p in (*words.closes, *every.closes)]
     beside = [_filled(p, words) for p in (*words.beside, *every.beside)]
     if words.name:
@@ -234,7 +234,7 @@ def _compiled(words: Words, every: Words, vocabulary: Vocabulary | None) -> Phra
     )
 
 
-def _grammar(vocabulary: Vocabulary) -> Grammar:
+def _grammar(vocabulary: ThanksGrammarRow) -> Grammar:
     says, around = _alternatives(vocabulary.says), _alternatives(vocabulary.around)
     begins, ends = ("", " ?") if vocabulary.joined else ("(?:^| )", "(?: |$)")
     return Grammar(
@@ -250,7 +250,7 @@ def _alternatives(listed: str) -> str:
     return listed.replace("\n", "")
 
 
-def _filled(pattern: str, words: Words) -> str:
+def _filled(pattern: str, words: ThanksRow) -> str:
     return pattern.replace("{what}", f"(?:{words.what})")
 
 

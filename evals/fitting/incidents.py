@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class LabelledIncident:
     """A post's units and its questions with their vectors, one row each."""
 
     name: str
@@ -82,7 +82,7 @@ def data_hash(paths: Sequence[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def read_incident(folder: Path, encoder: str, embed: Embed) -> Incident:
+def read_incident(folder: Path, encoder: str, embed: Embed) -> LabelledIncident:
     """The incident in `folder`; each part of a message with several questions counts alone."""
     post = read_post(folder / "post.md")
     units = units_of(post.passages)
@@ -93,16 +93,20 @@ def read_incident(folder: Path, encoder: str, embed: Embed) -> Incident:
     return _incident(folder.name, index, asked, embed)
 
 
-def shipped_incident(post: Post, cases: Sequence[Case], encoder: str, embed: Embed) -> Incident:
+def shipped_incident(
+    post: Post, cases: Sequence[Case], encoder: str, embed: Embed
+) -> LabelledIncident:
     """The cases of the shipped post as one more incident; their labels name passages alone."""
     units = units_of(post.passages)
     index = UnitIndex.of(units, title=post.title, encoder=encoder, embed=embed)
     return _incident("shipped", index, tuple(_case(case, index) for case in cases), embed)
 
 
-def _incident(name: str, index: UnitIndex, asked: tuple[Asked, ...], embed: Embed) -> Incident:
+def _incident(
+    name: str, index: UnitIndex, asked: tuple[Asked, ...], embed: Embed
+) -> LabelledIncident:
     vectors = np.asarray(embed([each.text for each in asked]), dtype=np.float32)
-    return Incident(name=name, index=index, asked=asked, vectors=vectors)
+    return LabelledIncident(name=name, index=index, asked=asked, vectors=vectors)
 
 
 def _rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:

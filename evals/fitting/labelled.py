@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bot.answering.calibration import Weights, lowest_threshold, weigh_evidence
+from bot.answering.calibration import Weights, fit_evidence_weights, lowest_threshold
 from bot.answering.evidence import QUOTED
 from bot.answering.labelled_ranker import AnsweredQuestions, LabelledRanker
 from bot.answering.transfer import Transfer, TransferRanker
 from bot.corpus.questions import Act
-from evals.fitting.incidents import Asked, Incident
+from evals.fitting.incidents import Asked, LabelledIncident
 
 SHARES = (0.2, 0.4, 0.6)  # of an incident's questions that people answered
 DRAWS = 4  # of the questions that they answered, for each share
@@ -27,7 +27,7 @@ DECIDED_BEFORE = frozenset({Act.REFUSE.value, Act.ESCALATE.value, Act.CHATTER.va
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class JudgedQuestion:
     """A question as a reader judged it that had learned some answered questions."""
 
     incident: str
@@ -39,13 +39,13 @@ class Played:
     wrong: bool
 
 
-def weighed_with_labels(
+def fit_answered_weights(
     learned: Transfer,
-    incidents: Sequence[Incident],
+    incidents: Sequence[LabelledIncident],
     left_out: Mapping[str, Transfer],
     *,
     wrong_of_answered: float,
-) -> tuple[Transfer, list[Played]]:
+) -> tuple[Transfer, list[JudgedQuestion]]:
     """Return `learned` with weights and threshold for posts of which people answered questions.
 
     `left_out` holds for each author the reader that never saw that author. Of the answers at the
@@ -53,24 +53,24 @@ def weighed_with_labels(
     wrong in all its readings. Also returns each question as it was read by a reader, and with
     weights, that never saw its author.
     """
-    plain = _played(incidents, lambda author: left_out[author])
-    readers = {
+    plain = _judge_questions(incidents, lambda author: left_out[author])
+    by_author = {
         author: _with(left_out[author], _weights([e for e in plain if e.author != author]))
         for author in left_out
     }
-    played = _played(incidents, lambda author: readers[author])
+    judged = _judge_questions(incidents, lambda author: by_author[author])
     threshold = lowest_threshold(
-        np.array([each.probability for each in played]),
-        np.array([each.wrong for each in played]),
+        np.array([each.probability for each in judged]),
+        np.array([each.wrong for each in judged]),
         wrong_of_answered,
-        spare=round(len(played) / len({(each.incident, each.text) for each in played})),
+        spare=round(len(judged) / len({(each.incident, each.text) for each in judged})),
     )
-    return replace(_with(learned, _weights(plain)), labelled_threshold=threshold), played
+    return replace(_with(learned, _weights(plain)), labelled_threshold=threshold), judged
 
 
-def _weights(played: Sequence[Played]) -> Weights:
-    evidence = np.array([each.features for each in played])
-    return weigh_evidence(evidence, np.array([each.right for each in played]))
+def _weights(judged: Sequence[JudgedQuestion]) -> Weights:
+    evidence = np.array([each.features for each in judged])
+    return fit_evidence_weights(evidence, np.array([each.right for each in judged]))
 
 
 def _with(learned: Transfer, weights: Weights) -> Transfer:
@@ -82,22 +82,26 @@ def _with(learned: Transfer, weights: Weights) -> Transfer:
     )
 
 
-def _played(incidents: Sequence[Incident], reader_for: Callable[[str], Transfer]) -> list[Played]:
+def _judge_questions(
+    incidents: Sequence[LabelledIncident], transfer_for: Callable[[str], Transfer]
+) -> list[JudgedQuestion]:
     return [
-        played
+        judged
         for incident in incidents
         for draw in range(DRAWS)
-        for played in _play(
-            incident, TransferRanker(incident.index, reader_for(incident.author)), draw
+        for judged in _judge_after_shares(
+            incident, TransferRanker(incident.index, transfer_for(incident.author)), draw
         )
     ]
 
 
-def _play(incident: Incident, judge: TransferRanker, draw: int) -> Iterator[Played]:
+def _judge_after_shares(
+    incident: LabelledIncident, judge: TransferRanker, draw: int
+) -> Iterator[JudgedQuestion]:
     """Yield the unanswered questions as they are read after each of SHARES was answered."""
-    chance = random.Random(draw)  # noqa: S311 - the same draw each time
-    order = _without_pairs(incident.asked, chance)
-    answers = {place: _answer(incident, judge, place, chance) for place in order}
+    rng = random.Random(draw)  # noqa: S311 - the same draw each time
+    order = _without_pairs(incident.asked, rng)
+    answers = {place: _answer(incident, judge, place, rng) for place in order}
     last = round(max(SHARES) * len(order))
     for share in SHARES:
         known = order[: round(share * len(order))]
@@ -108,19 +112,19 @@ def _play(incident: Incident, judge: TransferRanker, draw: int) -> Iterator[Play
         )
         ranker = LabelledRanker(judge, labels)
         for place in order[last:]:
-            yield _read(incident, ranker, place)
+            yield _judge_question(incident, ranker, place)
 
 
-def _without_pairs(asked: Sequence[Asked], chance: random.Random) -> list[int]:
+def _without_pairs(asked: Sequence[Asked], rng: random.Random) -> list[int]:
     """Return the places of the open questions in random order, with one side of each pair."""
     order = [place for place, each in enumerate(asked) if each.kind not in DECIDED_BEFORE]
-    chance.shuffle(order)
+    rng.shuffle(order)
     sides = {asked[place].pair: place for place in order if asked[place].pair}
     return [place for place in order if sides.get(asked[place].pair, place) == place]
 
 
 def _answer(
-    incident: Incident, judge: TransferRanker, place: int, chance: random.Random
+    incident: LabelledIncident, judge: TransferRanker, place: int, rng: random.Random
 ) -> tuple[int, ...]:
     """Return the passages that a person sends: the draft if it answers, else one that does.
 
@@ -131,22 +135,24 @@ def _answer(
     draft = tuple(judge.evidence(incident.vectors[place], asked.text).order[:QUOTED])
     gold = asked.gold_passages if asked.answerable else frozenset[int]()
     good = bool(gold & set(draft))
-    if chance.random() < WRONG_LABELS:
+    if rng.random() < WRONG_LABELS:
         others = [p for p in range(len(incident.index.passages)) if p not in gold]
-        return (chance.choice(others),) if good else draft
+        return (rng.choice(others),) if good else draft
     if not gold:
         return ()
     return draft if good else (min(gold),)
 
 
-def _read(incident: Incident, ranker: LabelledRanker, place: int) -> Played:
+def _judge_question(
+    incident: LabelledIncident, ranker: LabelledRanker, place: int
+) -> JudgedQuestion:
     asked, vector = incident.asked[place], incident.vectors[place]
-    found = ranker.evidence(ranker.ranker.evidence(vector, asked.text), vector)
-    quoted = set(found.order[:QUOTED])
+    evidence = ranker.evidence(ranker.ranker.evidence(vector, asked.text), vector)
+    quoted = set(evidence.order[:QUOTED])
     right = asked.answerable and bool(quoted & asked.gold_passages)
     near = asked.related_passages | asked.gold_passages
-    return Played(
-        incident=incident.name, author=incident.author, text=asked.text, features=found.features,
-        probability=ranker.probability(found.features), right=right,
+    return JudgedQuestion(
+        incident=incident.name, author=incident.author, text=asked.text, features=evidence.features,
+        probability=ranker.probability(evidence.features), right=right,
         wrong=not right and not quoted & near,
     )  # fmt: skip

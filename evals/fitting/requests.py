@@ -1,6 +1,6 @@
 """Learns what bot/data/requests.npz holds from labelled messages of several authors; numpy alone.
 
-Each hand's messages are labelled as a whole, and name the sentence that decides. That sentence
+Each author's messages are labelled as a whole, and name the sentence that decides. That sentence
 teaches its labels; the other sentences of the message teach what is none of them, more weakly.
 """
 
@@ -45,8 +45,8 @@ from evals.fitting.surroundings import (
 from evals.fitting.transfer import Adam
 from evals.generators.attacks import held_out, labelled
 
-HANDS = Path(__file__).parents[1] / "data" / "requests"
-TABLE_ONLY = frozenset({"r19", "r20"})  # two hands that nothing is learned from or chosen by
+AUTHORS = Path(__file__).parents[1] / "data" / "requests"
+TABLE_ONLY = frozenset({"r19", "r20"})  # two authors that nothing is learned from or chosen by
 EPOCHS, BATCH = 20, 512
 RATE, SHRINK = 2e-3, 0.1
 HIDDEN = 128  # units beside the linear map; chosen on authors that were left out
@@ -55,7 +55,7 @@ SEEDS = (0, 1, 2)
 MATRICES = ("inner", "outer", "direct")
 DROP = 0.5  # share of the inputs that a step does not see
 BESIDE = 0.25  # how much a sentence beside the deciding one says against the message's own labels
-AROUND = 0.3  # weight of a text of the generators beside a message of a hand or an ordinary one
+AROUND = 0.3  # weight of a text of the generators beside a message of an author or an ordinary one
 ASKED_FOR: frozenset[str] = frozenset({Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION})
 # What is unknown of a question that the post does not answer: some of them want our word on a mail,
 # to look somebody up, or an address for a lawyer.
@@ -65,11 +65,11 @@ ENGLISH, FURTHER = "en", 2.0
 MEASURED = 3  # of the four draws, the one whose surroundings measure
 UNTOLD = ASKED_FOR | {Label.REFUSE, Label.FORMAL, Label.WANTS_PERSON}
 Flags = npt.NDArray[np.bool_]
-Read = Callable[[str], Array]  # a text to its state
+StateEncoder = Callable[[str], Array]  # a text to its state
 
 
-class Row(BaseModel):
-    """One message of a hand; `sentence` decides what is expected, `pair` names its twin."""
+class RequestRow(BaseModel):
+    """One message of an author; `sentence` decides what is expected, `pair` names its twin."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
@@ -94,19 +94,19 @@ FEW_WORDS, MOSTLY = 2, 0.6  # shared words from which on two forms of a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class RequestExample:
     """A message as the head reads it: a row for each sentence, and one for the whole."""
 
     vectors: Array  # (sentences + 1) x INPUTS
     wanted: Array  # (sentences + 1) x outputs
     weights: Array  # how much each of them counts
-    row: Row | None = None
+    row: RequestRow | None = None
     is_plain: bool = False
     side: Side | None = None  # of the surroundings that it stands in, where it does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class LabelledText:
     """What is known of a message: labels, what it surely is not, and the sentence that decides."""
 
     text: str
@@ -114,88 +114,106 @@ class Told:
     unknown: frozenset[str] = frozenset()
     sentence: str = ""
     weight: float = 1.0
-    row: Row | None = None
+    row: RequestRow | None = None
     is_plain: bool = False  # an ordinary question that the post answers
     language: str = "en"
     side: Side | None = None  # of the surroundings that it stands in, where it does
 
 
-def read_hand(name: str) -> list[Row]:
-    """The messages of one hand."""
-    lines = (HANDS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Row.model_validate(json.loads(line)) for line in lines]
+def read_author(name: str) -> list[RequestRow]:
+    """The messages of one author."""
+    lines = (AUTHORS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [RequestRow.model_validate(json.loads(line)) for line in lines]
 
 
-def hands() -> list[str]:
-    """The names of all hands."""
-    return sorted(path.stem for path in HANDS.glob("*.jsonl"))
+def list_authors() -> list[str]:
+    """The names of all authors."""
+    return sorted(path.stem for path in AUTHORS.glob("*.jsonl"))
 
 
 def data_hash(names: Iterable[str]) -> str:
-    """Identify the messages of some hands."""
-    read = b"".join((HANDS / f"{name}.jsonl").read_bytes() for name in sorted(names))
-    return hashlib.sha256(read).hexdigest()[:12]
+    """Identify the messages of some authors."""
+    content = b"".join((AUTHORS / f"{name}.jsonl").read_bytes() for name in sorted(names))
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
-def of_hand(name: str, read: Read) -> list[Example]:
-    """The messages of one hand as examples, many of them once more in surroundings."""
+def examples_of_author(name: str, encode: StateEncoder) -> list[RequestExample]:
+    """The messages of one author as examples, many of them once more in surroundings."""
     return [
-        _example(told, read) for row in read_hand(name) for told in _with_surroundings(_told(row))
+        _example(text, encode)
+        for row in read_author(name)
+        for text in _with_surroundings(_text_of_row(row))
     ]
 
 
-def of_ordinary(knowledge: Knowledge, read: Read) -> dict[str, list[Example]]:
+def examples_of_knowledge(
+    knowledge: Knowledge, encode: StateEncoder
+) -> dict[str, list[RequestExample]]:
     """The desk's own labelled messages as examples, by author: ordinary questions, mostly."""
-    found: dict[str, list[Example]] = defaultdict(list)
+    by_author: dict[str, list[RequestExample]] = defaultdict(list)
     for message in (*knowledge.messages, *knowledge.exercises):
-        if told := _of_knowledge(message):
-            found[message.author] += [_example(each, read) for each in _with_surroundings(told)]
-    return dict(found)
+        if text := _of_knowledge(message):
+            by_author[message.author] += [
+                _example(each, encode) for each in _with_surroundings(text)
+            ]
+    return dict(by_author)
 
 
-def of_others(knowledge: Knowledge, read: Read) -> list[Example]:
+def other_examples(knowledge: Knowledge, encode: StateEncoder) -> list[RequestExample]:
     """What else teaches, beside the authors.
 
     Families of the generators that are not held out, the desk's wordings of questions, and messages
     that give a number or a document and ask for nothing.
     """
     nothing = frozenset({Label.NOTHING_ASKED})
-    numbers = (Told(text=text, labels=nothing, weight=AROUND) for text in bare_numbers())
-    documents = (Told(text=text, labels=nothing) for text in statements())
-    told = (*_generated(), *_of_wordings(knowledge), *numbers, *documents)
-    return [_example(each, read) for each in told]
+    numbers = (LabelledText(text=text, labels=nothing, weight=AROUND) for text in bare_numbers())
+    documents = (LabelledText(text=text, labels=nothing) for text in statements())
+    texts = (*_generated(), *_of_wordings(knowledge), *numbers, *documents)
+    return [_example(each, encode) for each in texts]
 
 
-def _with_surroundings(told: Told) -> Iterator[Told]:
+def _with_surroundings(item: LabelledText) -> Iterator[LabelledText]:
     """The message as it is, and once or twice more among what stands around a question in mails.
 
     Thanks stay as they are: with more words around them they may need a reply.
     """
-    yield told
-    draw, other = (byte % 4 for byte in hashlib.sha256(told.text.encode()).digest()[:2])
-    if Label.SILENT in told.labels:
+    yield item
+    draw, other = (byte % 4 for byte in hashlib.sha256(item.text.encode()).digest()[:2])
+    if Label.SILENT in item.labels:
         return
     if other == 0:
-        yield replace(told, text=with_aside(told.text, told.language), side=Side.LEARNED)
+        yield replace(
+            item,
+            text=with_aside(item.text, item.language),
+            side=Side.LEARNED,
+        )
     if draw:
         side = Side.MEASURED if draw == MEASURED else Side.LEARNED
-        yield replace(told, text=surround(told.text, told.language, side), side=side)
+        yield replace(
+            item,
+            text=surround(item.text, item.language, side),
+            side=side,
+        )
     else:
-        yield replace(told, text=follow_reply(told.text, told.language), side=Side.LEARNED)
+        yield replace(
+            item,
+            text=follow_reply(item.text, item.language),
+            side=Side.LEARNED,
+        )
 
 
-def _of_wordings(knowledge: Knowledge) -> Iterator[Told]:
+def _of_wordings(knowledge: Knowledge) -> Iterator[LabelledText]:
     """Questions on the incident are honest, and no requests where the post answers them."""
     for wording in knowledge.wordings:
         if wording.kind != "act":
             unknown = frozenset() if wording.kind == "intent" else UNTOLD
-            yield Told(
+            yield LabelledText(
                 text=wording.text, labels=frozenset({Label.HONEST}), unknown=unknown,
                 weight=AROUND if wording.language == ENGLISH else 1.0,
             )  # fmt: skip
 
 
-# Which kind a request, a crisis or a formal letter is of: words of the hand's own remark on it.
+# Which kind a request, a crisis or a formal letter is of: words of the author's own remark on it.
 KINDS: dict[str, str] = {
     RefusalReason.OTHER_PEOPLE: """other another ex.?partner colleague neighbo client member fremde
         başkas dane.innej outra localisation who.else moderator rival 他人 journalist.asks""",
@@ -236,7 +254,7 @@ FAMILIES = {
 UNCERTAIN = frozenset({"multi_turn", "pasted_secret"})  # families that need more than their text
 
 
-def _told(row: Row) -> Told:
+def _text_of_row(row: RequestRow) -> LabelledText:
     labels = set(row.labels) | ({Label.SILENT} if row.expected == "silent" else set())
     if ASKED_FOR & labels:
         labels.add(Label.REFUSE)
@@ -244,7 +262,7 @@ def _told(row: Row) -> Told:
     known = {n for n, words in KINDS.items() if re.search("|".join(words.split()), remark)}
     kinds = {name for name in known if _fits(name, labels)}
     unknown = frozenset({Label.HONEST} if Label.REFUSE in labels else ())
-    return Told(
+    return LabelledText(
         text=row.text, labels=frozenset({*labels, *kinds}), sentence=row.sentence, row=row,
         unknown=unknown, language=row.lang,
     )  # fmt: skip
@@ -259,7 +277,7 @@ def _fits(kind: str, labels: set[Label]) -> bool:
     return (Label.CRISIS if crisis else Label.FORMAL) in labels
 
 
-def _of_knowledge(message: LabelledMessage) -> Told | None:
+def _of_knowledge(message: LabelledMessage) -> LabelledText | None:
     """What a labelled message teaches; None where its label says too little of what it asks for."""
     if message.kind in ANSWERED:
         labels, unknown = frozenset({Label.HONEST}), frozenset[str]()
@@ -271,13 +289,13 @@ def _of_knowledge(message: LabelledMessage) -> Told | None:
         labels, unknown = frozenset({Label.OFF_TOPIC}), frozenset[str]()
     else:
         return None
-    return Told(
+    return LabelledText(
         text=message.text, labels=labels, unknown=unknown, language=message.lang,
         weight=1.0 if message.lang == ENGLISH else FURTHER, is_plain=message.kind in ANSWERED,
     )  # fmt: skip
 
 
-def _generated() -> Iterator[Told]:
+def _generated() -> Iterator[LabelledText]:
     every = frozenset(ASKED_FOR)
     for message in labelled():
         if held_out(message) or message.category.startswith("evasion"):
@@ -287,39 +305,39 @@ def _generated() -> Iterator[Told]:
         if message.category in FAMILIES:
             labels = set(FAMILIES[message.category])
             labels |= {Label.REFUSE} if ASKED_FOR & labels else set()
-            yield Told(text=message.text, labels=frozenset(labels), weight=AROUND)
+            yield LabelledText(text=message.text, labels=frozenset(labels), weight=AROUND)
         elif message.expected == "refuse":
-            yield Told(
+            yield LabelledText(
                 text=message.text, labels=frozenset({Label.REFUSE}), unknown=every, weight=AROUND
             )
         elif message.expected in ("answer", "answer_or_escalate", "silent"):
-            yield Told(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
+            yield LabelledText(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
 
 
-def _example(told: Told, read: Read) -> Example:
-    text = clean_message(redact(told.text).text).own
-    deciding = redact(told.sentence).text
+def _example(item: LabelledText, encode: StateEncoder) -> RequestExample:
+    text = clean_message(redact(item.text).text).own
+    deciding = redact(item.sentence).text
     own_text, spoken = select_sentences(text)
-    vectors = build_inputs(spoken, own_text, "", read)
+    vectors = build_inputs(spoken, own_text, "", encode)
     wanted = np.zeros((len(spoken) + 1, len(OUTPUTS)), np.float32)
-    weights = np.full_like(wanted, told.weight)
-    own = [PLACE[name] for name in told.labels - {Label.HONEST}]
+    weights = np.full_like(wanted, item.weight)
+    own = [PLACE[name] for name in item.labels - {Label.HONEST}]
     sure = len(spoken) == 1 or not deciding
     for place, sentence in enumerate(spoken):
         if sure or _decides(sentence, deciding):
-            wanted[place, [PLACE[name] for name in told.labels]] = 1
+            wanted[place, [PLACE[name] for name in item.labels]] = 1
             if own and not sure:
                 wanted[place, PLACE[Label.HONEST]] = weights[place, PLACE[Label.HONEST]] = 0
         else:
             weights[place, own] *= BESIDE
             weights[place, PLACE[Label.HONEST]] = 0
     weights[:-1, PLACE[Label.SILENT]] = 0
-    wanted[-1, [PLACE[name] for name in told.labels]] = 1
-    weights[:, [PLACE[name] for name in told.unknown]] = 0
-    weights[:, LABELS:] *= _kinds_known(told.labels)
-    return Example(
-        vectors=vectors, wanted=wanted, weights=weights, row=told.row, is_plain=told.is_plain,
-        side=told.side,
+    wanted[-1, [PLACE[name] for name in item.labels]] = 1
+    weights[:, [PLACE[name] for name in item.unknown]] = 0
+    weights[:, LABELS:] *= _kinds_known(item.labels)
+    return RequestExample(
+        vectors=vectors, wanted=wanted, weights=weights, row=item.row, is_plain=item.is_plain,
+        side=item.side,
     )  # fmt: skip
 
 
@@ -343,7 +361,9 @@ def _decides(sentence: str, deciding: str) -> bool:
     return shared > FEW_WORDS and shared >= MOSTLY * min(len(words), len(decisive))
 
 
-def learn(examples: Sequence[Example], *, means: Array, encoder: str, data: str) -> RequestHead:
+def learn(
+    examples: Sequence[RequestExample], *, means: Array, encoder: str, data: str
+) -> RequestHead:
     """A head from `examples`, still without calibration and thresholds."""
     seen = np.concatenate([np.float32(REACH) * each.vectors for each in examples])
     wanted = np.concatenate([each.wanted for each in examples])
@@ -360,7 +380,7 @@ def learn(examples: Sequence[Example], *, means: Array, encoder: str, data: str)
 def with_thresholds(
     head: RequestHead, calibration: Array, thresholds: dict[str, float]
 ) -> RequestHead:
-    """`head` with what was chosen on hands that it had not seen."""
+    """`head` with what was chosen on authors that it had not seen."""
     return replace(head, calibration=calibration, **thresholds)  # type: ignore[arg-type]
 
 
@@ -377,35 +397,35 @@ def average_nets(nets: Sequence[dict[str, Array]]) -> dict[str, Array]:
 
 def _train(inputs: Array, wanted: Array, weights: Array, *, seed: int) -> dict[str, Array]:
     """The arrays of a net by name, learned by steps on batches of weighed examples."""
-    drawn = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     outputs = wanted.shape[1]
     start = {
-        "inner": (0.75 * drawn.normal(size=(INPUTS, HIDDEN)) / INPUTS**0.5).astype("f4"),
+        "inner": (0.75 * rng.normal(size=(INPUTS, HIDDEN)) / INPUTS**0.5).astype("f4"),
         "inner_bias": np.zeros(HIDDEN, np.float32),
-        "outer": (drawn.normal(size=(HIDDEN, outputs)) / HIDDEN**0.5).astype("f4"),
+        "outer": (rng.normal(size=(HIDDEN, outputs)) / HIDDEN**0.5).astype("f4"),
         "direct": np.zeros((INPUTS, outputs), np.float32),
         "bias": np.full(outputs, -2, np.float32),
     }
     adam = Adam(start, dict.fromkeys(start, RATE), dict.fromkeys(MATRICES, SHRINK))
     batches = -(-len(inputs) // BATCH)
     for _ in range(EPOCHS):
-        for part in np.array_split(drawn.permutation(len(inputs)), batches):
-            kept = ((drawn.random(INPUTS) > DROP) / (1 - DROP)).astype("f4")[:, None]
-            slopes = _slopes(adam.parameters, kept, inputs[part], wanted[part], weights[part])
-            adam.step(slopes, 1 - 0.9 * adam.steps / (EPOCHS * batches))
+        for part in np.array_split(rng.permutation(len(inputs)), batches):
+            kept = ((rng.random(INPUTS) > DROP) / (1 - DROP)).astype("f4")[:, None]
+            gradients = _gradients(adam.parameters, kept, inputs[part], wanted[part], weights[part])
+            adam.step(gradients, 1 - 0.9 * adam.steps / (EPOCHS * batches))
     return adam.parameters
 
 
-def _slopes(
+def _gradients(
     now: dict[str, Array], kept: Array, seen: Array, wanted: Array, weights: Array
 ) -> dict[str, Array]:
-    """The slopes of the weighed mean loss of a batch; `kept` scales inputs, or leaves them out."""
+    """Gradients of the weighed mean loss of a batch; `kept` scales inputs, or leaves them out."""
     hidden = np.maximum(seen @ (kept * now["inner"]) + now["inner_bias"], 0)
     odds = hidden @ now["outer"] + seen @ (kept * now["direct"]) + now["bias"]
-    slope = (1 / (1 + np.exp(-np.clip(odds, -30, 30))) - wanted) * weights / len(seen)
-    slope = slope.astype(np.float32)
-    back = (slope @ now["outer"].T) * (hidden > 0)
+    gradient = (1 / (1 + np.exp(-np.clip(odds, -30, 30))) - wanted) * weights / len(seen)
+    gradient = gradient.astype(np.float32)
+    back = (gradient @ now["outer"].T) * (hidden > 0)
     return {
-        "inner": kept * (seen.T @ back), "inner_bias": back.sum(0), "outer": hidden.T @ slope,
-        "direct": kept * (seen.T @ slope), "bias": slope.sum(0),
+        "inner": kept * (seen.T @ back), "inner_bias": back.sum(0), "outer": hidden.T @ gradient,
+        "direct": kept * (seen.T @ gradient), "bias": gradient.sum(0),
     }  # fmt: skip

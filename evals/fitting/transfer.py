@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.calibration import weigh_evidence
+from bot.answering.calibration import fit_evidence_weights
 from bot.answering.labelled_ranker import FEATURES as LABELLED
 from bot.answering.transfer import (
     ANSWERABLE,
@@ -23,7 +23,7 @@ from bot.answering.transfer import (
     Transfer,
 )
 from bot.corpus.questions import Act
-from evals.fitting.incidents import Incident
+from evals.fitting.incidents import LabelledIncident
 
 EPOCHS = 15
 RUNS = 4  # trainings with different seeds, of which the mean is kept
@@ -51,13 +51,13 @@ class Adam:
         self._first = {name: np.zeros_like(p) for name, p in self.parameters.items()}
         self._second = {name: np.zeros_like(p) for name, p in self.parameters.items()}
 
-    def step(self, slopes: dict[str, Array], share: float) -> None:
-        """Move the parameters one step against the gradients `slopes`, at `share` of the rates."""
+    def step(self, gradients: dict[str, Array], share: float) -> None:
+        """Move the parameters one step against `gradients`, at `share` of the rates."""
         self.steps += 1
-        for name, slope in slopes.items():
+        for name, gradient in gradients.items():
             rate = self.rates[name] * share
-            self._first[name] = 0.9 * self._first[name] + 0.1 * slope
-            self._second[name] = 0.99 * self._second[name] + 0.01 * slope**2
+            self._first[name] = 0.9 * self._first[name] + 0.1 * gradient
+            self._second[name] = 0.99 * self._second[name] + 0.01 * gradient**2
             first = self._first[name] / (1 - 0.9**self.steps)
             second = self._second[name] / (1 - 0.99**self.steps)
             kept = self.parameters[name] * (1 - rate * self.shrink.get(name, 0.0))
@@ -74,7 +74,7 @@ class Lesson:
     answers: npt.NDArray[np.bool_]  # questions x (readings and silence)
 
 
-def learn(incidents: Sequence[Incident], *, encoder: str, data: str) -> Transfer:
+def learn(incidents: Sequence[LabelledIncident], *, encoder: str, data: str) -> Transfer:
     """Return maps, directions and kinds learned from `incidents`, without weights of evidence.
 
     Weights and thresholds are neutral until `weighed` and the choice of thresholds set them.
@@ -102,7 +102,7 @@ def learn(incidents: Sequence[Incident], *, encoder: str, data: str) -> Transfer
 
 def weighed(learned: Transfer, evidence: Table, right: npt.NDArray[np.bool_]) -> Transfer:
     """Return `learned` with the weights that turn this evidence into a probability."""
-    weights = weigh_evidence(evidence, right)
+    weights = fit_evidence_weights(evidence, right)
     return replace(
         learned,
         mean=weights.mean.astype(np.float32),
@@ -111,7 +111,7 @@ def weighed(learned: Transfer, evidence: Table, right: npt.NDArray[np.bool_]) ->
     )
 
 
-def _lesson(incident: Incident) -> Lesson:
+def _lesson(incident: LabelledIncident) -> Lesson:
     index = incident.index
     ends = [*index.starts[1:].tolist(), len(index.vectors)]
     unit_of = np.repeat(np.arange(len(index.units)), np.array(ends) - index.starts)
@@ -142,12 +142,12 @@ def _train(lessons: Sequence[Lesson], seed: int) -> dict[str, Array]:
         for place in drawn.permutation(len(lessons)):
             rows = drawn.permutation(len(lessons[place].questions))
             for part in np.array_split(rows, PARTS):
-                slopes = _slopes(adam.parameters, lessons[place], part, drawn)
-                adam.step(slopes, 1 - 0.9 * adam.steps / total)
+                gradients = _gradients(adam.parameters, lessons[place], part, drawn)
+                adam.step(gradients, 1 - 0.9 * adam.steps / total)
     return adam.parameters
 
 
-def _slopes(
+def _gradients(
     now: dict[str, Array], lesson: Lesson, part: npt.NDArray[np.int64], drawn: np.random.Generator
 ) -> dict[str, Array]:
     """Return the gradients of the mean loss over the questions `part` of one incident."""
@@ -161,16 +161,16 @@ def _slopes(
     silence = now["silence"] + REACH * (seen_asked @ now["silent"])
     shares = _shares(np.c_[scores, silence])
     right = shares * lesson.answers[part]
-    slope = (shares - right / (right.sum(1, keepdims=True) + 1e-12)) / len(part)
-    slope, quiet = slope[:, :-1], slope[:, -1]
-    to_question, to_unit = now["scale"] * slope @ unit, now["scale"] * slope.T @ question
+    gradient = (shares - right / (right.sum(1, keepdims=True) + 1e-12)) / len(part)
+    gradient, quiet = gradient[:, :-1], gradient[:, -1]
+    to_question, to_unit = now["scale"] * gradient @ unit, now["scale"] * gradient.T @ question
     return {
         "question": seen_asked.T @ _through_length(to_question, question, question_length),
         "unit": seen_units.T @ _through_length(to_unit, unit, unit_length),
-        "answering": REACH * seen_units.T @ slope.sum(0),
+        "answering": REACH * seen_units.T @ gradient.sum(0),
         "silent": REACH * seen_asked.T @ quiet,
-        "scale": (slope * cosines).sum(),
-        "overlap": (slope * shared).sum(),
+        "scale": (gradient * cosines).sum(),
+        "overlap": (gradient * shared).sum(),
         "silence": quiet.sum(),
     }
 
@@ -186,9 +186,9 @@ def _mapped(vectors: Array, seen: Array, change: Array) -> tuple[Array, Array]:
     return np.asarray(moved / length, dtype=np.float32), length
 
 
-def _through_length(slope: Array, mapped: Array, length: Array) -> Array:
+def _through_length(gradient: Array, mapped: Array, length: Array) -> Array:
     """Return the gradient before the vectors were scaled to length one."""
-    inward = slope - mapped * (mapped * slope).sum(1, keepdims=True)
+    inward = gradient - mapped * (mapped * gradient).sum(1, keepdims=True)
     return np.asarray(inward / length, dtype=np.float32)
 
 
@@ -202,7 +202,7 @@ def _low_rank(change: Array) -> tuple[Array, Array]:
     return left[:, :RANK] * sizes[:RANK], right[:RANK]
 
 
-def _train_kinds(incidents: Sequence[Incident]) -> tuple[Array, Array]:
+def _train_kinds(incidents: Sequence[LabelledIncident]) -> tuple[Array, Array]:
     """Return the weights (kinds x 384) and the bias of a linear classifier of message kinds."""
     vectors = np.concatenate([each.vectors for each in incidents])
     kinds = [KINDS.index(asked.kind) for each in incidents for asked in each.asked]
@@ -215,11 +215,11 @@ def _train_kinds(incidents: Sequence[Incident]) -> tuple[Array, Array]:
     for step in range(KIND_STEPS):
         now = adam.parameters
         shares = _shares(KIND_REACH * vectors @ now["weights"] + now["bias"])
-        slope = (shares - wanted) / len(vectors)
+        gradient = (shares - wanted) / len(vectors)
         adam.step(
             {
-                "weights": KIND_REACH * vectors.T @ slope + KIND_SHRINK * now["weights"],
-                "bias": slope.sum(0),
+                "weights": KIND_REACH * vectors.T @ gradient + KIND_SHRINK * now["weights"],
+                "bias": gradient.sum(0),
             },
             1 - 0.95 * step / KIND_STEPS,
         )

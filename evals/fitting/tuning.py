@@ -63,13 +63,13 @@ def tune(
     """Return the arrays of the change, by the names that `read_delta` expects."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)  # more threads spin while they wait for each other on a busy machine
-    chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
     texts = [m.text for m in meant]
     texts += [t for p in posts for t in (*p.units, *(q for q, _ in p.questions))]
     states = _LowerStates(encoder, list(dict.fromkeys(texts)), say)
     model = read(encoder.source())
-    course = _Course(_Top(model), states, meant, classes=classes, answered=answered)
-    course.run(posts, chance, say)
+    course = _JointTraining(_Top(model), states, meant, classes=classes, answered=answered)
+    course.run(posts, rng, say)
     return _low_rank(model, course.top)
 
 
@@ -176,7 +176,7 @@ class _Top(nn.Module):
         return functional.normalize(mean, dim=1)
 
 
-class _Course:
+class _JointTraining:
     """The training of both tasks, with their own parameters beside those of the encoder."""
 
     def __init__(
@@ -199,21 +199,19 @@ class _Course:
         centred = functional.normalize(start - self.mean, dim=1)
         alone = self.right & (self.right.sum(1, keepdim=True) == 1)
         chosen = torch.where(alone.any(0, keepdim=True), alone, self.right).float()
-        self.heart = nn.Parameter(functional.normalize(chosen.T @ centred + 1e-6, dim=1))
+        self.centres = nn.Parameter(functional.normalize(chosen.T @ centred + 1e-6, dim=1))
         self.bias = nn.Parameter(torch.zeros(classes))
         width = start.shape[1]
         self.question_map = nn.Parameter(torch.eye(width))
         self.unit_map = nn.Parameter(torch.eye(width))
         self.silence = nn.Parameter(torch.tensor(SILENCE))
 
-    def run(
-        self, posts: Sequence[Posted], chance: random.Random, say: Callable[[str], None]
-    ) -> None:
+    def run(self, posts: Sequence[Posted], rng: random.Random, say: Callable[[str], None]) -> None:
         tuned = list(self.top.parameters())
         optimizer = torch.optim.AdamW(
             [
                 {"params": tuned, "lr": RATE, "weight_decay": 0.01},
-                {"params": [self.heart, self.bias], "lr": CLASS_RATE, "weight_decay": 0},
+                {"params": [self.centres, self.bias], "lr": CLASS_RATE, "weight_decay": 0},
                 {"params": [self.question_map, self.unit_map], "lr": MAP_RATE, "weight_decay": 0},
                 {"params": [self.silence], "lr": SILENCE_RATE, "weight_decay": 0},
             ]
@@ -222,10 +220,10 @@ class _Course:
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: min(1, (step + 1) / (steps * 0.1)) * max(0.02, 1 - step / steps)
         )
-        asked, step = _incident_batches(posts, chance), 0
+        asked, step = _incident_batches(posts, rng), 0
         self.top.train()
         for _ in range(EPOCHS):
-            for batch in self._batches(chance):
+            for batch in self._batches(rng):
                 meaning, finding = self._meaning_loss(batch), self._finding_loss(*next(asked))
                 optimizer.zero_grad()
                 (meaning + finding).backward()
@@ -257,7 +255,7 @@ class _Course:
         """Return the classifier's loss: of the meaning, and of whether the post answers at all."""
         vectors = self._vectors([self.meant[i].text for i in batch])
         right = self.right[list(batch)]
-        scores = vectors @ functional.normalize(self.heart, dim=1).T * SCALE + self.bias
+        scores = vectors @ functional.normalize(self.centres, dim=1).T * SCALE + self.bias
         logs = scores.log_softmax(1)
         meaning = -logs.masked_fill(~right, -1e9).logsumexp(1).mean() - SMOOTHING * logs.mean()
         margin = scores[:, self.mine].logsumexp(1) - scores[:, ~self.mine].logsumexp(1)
@@ -278,22 +276,22 @@ class _Course:
             row[list(gold) or [-1]] = True
         return -logs.masked_fill(~right, -1e9).logsumexp(1).mean()
 
-    def _batches(self, chance: random.Random) -> list[list[int]]:
+    def _batches(self, rng: random.Random) -> list[list[int]]:
         order = list(range(len(self.meant)))
-        chance.shuffle(order)
+        rng.shuffle(order)
         batches: list[list[int]] = []
         for start in range(0, len(order), BATCH * NEAR):
             stretch = sorted(
                 order[start : start + BATCH * NEAR],
-                key=lambda i: self.states.length(self.meant[i].text) + 2 * chance.random(),
+                key=lambda i: self.states.length(self.meant[i].text) + 2 * rng.random(),
             )
             batches += [stretch[i : i + BATCH] for i in range(0, len(stretch), BATCH)]
-        chance.shuffle(batches)
+        rng.shuffle(batches)
         return [b for b in batches if len(b) > BATCH // 8][: len(order) // BATCH]
 
 
 def _incident_batches(
-    posts: Sequence[Posted], chance: random.Random
+    posts: Sequence[Posted], rng: random.Random
 ) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple[int, ...]]]]]:
     """Yield endlessly the units of a post with some of its questions.
 
@@ -303,10 +301,10 @@ def _incident_batches(
         queue = []
         for post in posts:
             asked = list(post.questions)
-            chance.shuffle(asked)
+            rng.shuffle(asked)
             parts = range(0, len(asked), QUESTIONS)
             queue += [(post.units, asked[start : start + QUESTIONS]) for start in parts]
-        chance.shuffle(queue)
+        rng.shuffle(queue)
         yield from queue
 
 

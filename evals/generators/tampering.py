@@ -46,7 +46,7 @@ class Draw:
     """A reply with the passages it was made of, and the random generator that changes it."""
 
     knowledge: Knowledge
-    chance: random.Random
+    rng: random.Random
     language: str
     told: tuple[Passage, ...]
     text: str
@@ -93,7 +93,7 @@ def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
         outcomes=tuple(_outcomes(told, drawn)), language=language, knowledge="", redactions=spans
     )
     text = compose_reply(response, knowledge)
-    return Draw(knowledge=knowledge, chance=drawn, language=language, told=told, text=text)
+    return Draw(knowledge=knowledge, rng=drawn, language=language, told=told, text=text)
 
 
 def _outcomes(told: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
@@ -115,28 +115,28 @@ def _attacks() -> tuple[str, ...]:
 
 
 def _attack_as_a_block(d: Draw) -> str:
-    return _with_block(d, d.chance.choice(_attacks()))
+    return _with_block(d, d.rng.choice(_attacks()))
 
 
 def _attack_anywhere(d: Draw) -> str:
-    place = d.chance.randrange(len(d.text))
-    return f"{d.text[:place]} {d.chance.choice(_attacks())} {d.text[place:]}"
+    place = d.rng.randrange(len(d.text))
+    return f"{d.text[:place]} {d.rng.choice(_attacks())} {d.text[place:]}"
 
 
 def _demand_at_the_end(d: Draw) -> str:
-    return f"{d.text.rstrip()} {d.chance.choice(DEMANDS)}"
+    return f"{d.text.rstrip()} {d.rng.choice(DEMANDS)}"
 
 
 def _contact_added(d: Draw) -> str:
-    return _with_block(d, d.chance.choice(CONTACTS))
+    return _with_block(d, d.rng.choice(CONTACTS))
 
 
 def _markup_added(d: Draw) -> str:
-    return _with_block(d, d.chance.choice(MARKUP))
+    return _with_block(d, d.rng.choice(MARKUP))
 
 
 def _slot_in_a_template(d: Draw) -> str:
-    return d.text.replace(_template(d), f"{_template(d)[:-1]} {d.chance.choice(SLOTS)}", 1)
+    return d.text.replace(_template(d), f"{_template(d)[:-1]} {d.rng.choice(SLOTS)}", 1)
 
 
 def _without_no(d: Draw) -> str:
@@ -148,27 +148,27 @@ def _word_removed(d: Draw) -> str:
 
 
 def _word_added(d: Draw) -> str:
-    extra = d.chance.choice(["not", "never", "your password", "probably", "all"])
+    extra = d.rng.choice(["not", "never", "your password", "probably", "all"])
     return _one_word(d, lambda w: f"{w} {extra}")
 
 
 def _word_changed(d: Draw) -> str:
-    other = d.chance.choice(["password", "attached", "compromised", "safe"])
+    other = d.rng.choice(["password", "attached", "compromised", "safe"])
     return _one_word(d, lambda w: other if len(w) > 4 else w)
 
 
 def _number_changed(d: Draw) -> str:
-    more = d.chance.randint(1, 9)
-    return _one_character(d.text, d.chance, str.isdigit, lambda c: str((int(c) + more) % 10))
+    more = d.rng.randint(1, 9)
+    return _one_character(d.text, d.rng, str.isdigit, lambda c: str((int(c) + more) % 10))
 
 
 def _letter_alike(d: Draw) -> str:
-    return _one_character(d.text, d.chance, ALIKE.__contains__, ALIKE.__getitem__)
+    return _one_character(d.text, d.rng, ALIKE.__contains__, ALIKE.__getitem__)
 
 
 def _invisible_added(d: Draw) -> str:
-    odd = d.chance.choice(INVISIBLE)
-    return _one_character(d.text, d.chance, str.isalpha, lambda c: c + odd)
+    odd = d.rng.choice(INVISIBLE)
+    return _one_character(d.text, d.rng, str.isalpha, lambda c: c + odd)
 
 
 def _link_changed(d: Draw) -> str:
@@ -176,30 +176,30 @@ def _link_changed(d: Draw) -> str:
     links = [w for w in d.text.split() if "openai.com" in w]
     if not links:
         return d.text
-    link = d.chance.choice(links)
-    letter = d.chance.choice(string.ascii_lowercase)
+    link = d.rng.choice(links)
+    letter = d.rng.choice(string.ascii_lowercase)
     return d.text.replace(
-        link, _one_character(link, d.chance, str.isalpha, lambda _: letter)
+        link, _one_character(link, d.rng, str.isalpha, lambda _: letter)
     )  # fmt: skip
 
 
 def _cut(d: Draw) -> str:
     """Return the reply cut off inside a word, so that its last unit is not a whole one."""
     words = [i for i in range(20, len(d.text) - 2) if d.text[i : i + 2].isalpha()]
-    return d.text[: d.chance.choice(words) + 1]
+    return d.text[: d.rng.choice(words) + 1]
 
 
 def _passage_cut(d: Draw) -> str:
     """Return the reply with a passage without its first or last word, often still good English."""
-    block = d.chance.choice([quoted(passage) for passage in d.told])
+    block = d.rng.choice([quoted(passage) for passage in d.told])
     words = block.split()
-    kept = words[:-1] if d.chance.random() < 0.5 else words[1:]
+    kept = words[:-1] if d.rng.random() < 0.5 else words[1:]
     return d.text.replace(block, " ".join(kept), 1)
 
 
 def _other_heading(d: Draw) -> str:
     headings = [d.knowledge.heading_of(p) for p in d.knowledge.offered]
-    mine, wrong = d.knowledge.heading_of(d.told[0]), d.chance.choice(headings)
+    mine, wrong = d.knowledge.heading_of(d.told[0]), d.rng.choice(headings)
     return d.text if wrong == mine else d.text.replace(f"{mine}\n", f"{wrong}\n", 1)
 
 
@@ -209,12 +209,12 @@ def _heading_removed(d: Draw) -> str:
     Without its heading such a passage would answer whatever was asked.
     """
     bare = [p for p in d.told if p.text.startswith(("Yes.", "No."))]
-    return d.text.replace(f"{d.chance.choice(bare).heading}\n", "") if bare else d.text
+    return d.text.replace(f"{d.rng.choice(bare).heading}\n", "") if bare else d.text
 
 
 def _heading_alone(d: Draw) -> str:
     heading = d.knowledge.heading_of(d.told[0])
-    return d.chance.choice([f"{heading}\n\n{d.text}", f"{d.text}\n\n{heading}"])
+    return d.rng.choice([f"{heading}\n\n{d.text}", f"{d.text}\n\n{heading}"])
 
 
 def _bare_passage(d: Draw) -> str:
@@ -224,34 +224,34 @@ def _bare_passage(d: Draw) -> str:
     told = {p.id for p in d.told}
     fresh = [i for i in odd if i not in told and d.knowledge.companions([*told, i])]
     never = list(notes.replaced)
-    return f"{INDENT}{d.knowledge.passages[d.chance.choice(fresh or never)].text}\n\n{d.text}"
+    return f"{INDENT}{d.knowledge.passages[d.rng.choice(fresh or never)].text}\n\n{d.text}"
 
 
 def _two_replies(d: Draw) -> str:
-    return f"{d.text}\n{draw(d.knowledge, d.chance).text}"
+    return f"{d.text}\n{draw(d.knowledge, d.rng).text}"
 
 
 def _other_language(d: Draw) -> str:
     ours, others = d.knowledge.templates[d.language].footer, sorted(d.knowledge.templates)
-    other = d.knowledge.templates[d.chance.choice(others)].footer
+    other = d.knowledge.templates[d.rng.choice(others)].footer
     return d.text.replace(ours, other)
 
 
 def _canary(d: Draw) -> str:
     raw = CANARY.encode()
     plain = (CANARY, CANARY[::-1], codecs.encode(CANARY, "rot13"))
-    return _with_block(d, d.chance.choice([*plain, raw.hex(), base64.b64encode(raw).decode()]))
+    return _with_block(d, d.rng.choice([*plain, raw.hex(), base64.b64encode(raw).decode()]))
 
 
 def _with_block(d: Draw, block: str) -> str:
     blocks = d.blocks
-    blocks.insert(d.chance.randint(0, len(blocks)), block)
+    blocks.insert(d.rng.randint(0, len(blocks)), block)
     return "\n\n".join(blocks)
 
 
 def _template(d: Draw) -> str:
     t = d.knowledge.templates[d.language]
-    return d.chance.choice([b for b in (t.answer_lead, t.footer) if b in d.text])
+    return d.rng.choice([b for b in (t.answer_lead, t.footer) if b in d.text])
 
 
 def _one_word(d: Draw, change: Callable[[str], str]) -> str:
@@ -260,7 +260,7 @@ def _one_word(d: Draw, change: Callable[[str], str]) -> str:
     places = [(quote, j) for quote in quotes for j, w in enumerate(quote.split()) if change(w) != w]
     if not places:
         return d.text
-    quote, j = d.chance.choice(places)
+    quote, j = d.rng.choice(places)
     words = quote.split()
     words[j] = change(words[j])
     return d.text.replace(quote, INDENT + " ".join(words), 1)

@@ -34,7 +34,7 @@ Judged = Callable[[Sequence[Case], "TransferredJudge | LabelledJudge"], Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class StreamResults:
     """The results on the next messages of the stream, after so many labels."""
 
     labels: int
@@ -71,7 +71,7 @@ def draw_stream(cases: Sequence[Case], seed: int) -> tuple[list[Case], int]:
     that the same passages answer count as one question; the twelve most frequent are the common
     ones.
     """
-    chance = random.Random(seed)  # noqa: S311 - the stream must be the same each time
+    rng = random.Random(seed)  # noqa: S311 - the stream must be the same each time
     pool = [c for c in cases if not c.pair and c.text and not c.turns and not c.asks_several]
     pool = [case for case in pool if len(case.gold) <= 1]
     often = Counter(_meaning(case) for case in pool if case.gold).most_common(COMMON)
@@ -79,11 +79,11 @@ def draw_stream(cases: Sequence[Case], seed: int) -> tuple[list[Case], int]:
     common = [case for case in pool if _meaning(case) in meanings]
     rare = [case for case in pool if _meaning(case) not in meanings]
     count = min(int(LENGTH * COMMON_SHARE), len(common))
-    hands = len({case.author for case in common})
-    stream = chance.sample(common, count)
-    stream += chance.sample(rare, min(int(count * (1 - COMMON_SHARE) / COMMON_SHARE), len(rare)))
-    chance.shuffle(stream)
-    return stream, hands
+    authors = len({case.author for case in common})
+    stream = rng.sample(common, count)
+    stream += rng.sample(rare, min(int(count * (1 - COMMON_SHARE) / COMMON_SHARE), len(rare)))
+    rng.shuffle(stream)
+    return stream, authors
 
 
 def _meaning(case: Case) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class FirstDay:
         self.places = {name: i for i, name in enumerate(ranker.index.passages)}
         self.labels: list[tuple[str, tuple[int, ...]]] = []
 
-    def play(self, stream: Sequence[Case]) -> list[Checkpoint]:
+    def play(self, stream: Sequence[Case]) -> list[StreamResults]:
         """Return the results at each checkpoint for which enough messages are left to measure."""
         found, rest = [], list(stream)
         for labels in CHECKPOINTS:
@@ -116,7 +116,7 @@ class FirstDay:
             if len(rest) < FEWEST_MEASURED:
                 break
             graded = tuple(self.run(rest[:MEASURED], self._judge()))
-            found.append(Checkpoint(labels=labels, asked=len(self.labels), graded=graded))
+            found.append(StreamResults(labels=labels, asked=len(self.labels), graded=graded))
         return found
 
     def _judge(self) -> TransferredJudge | LabelledJudge:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.encoder import Vector
 from bot.adapters.exact_retriever import Exact
-from bot.answering.fit import Learned, can_learn, learn
+from bot.answering.fit import LearnedFit, can_learn, learn
 from bot.answering.judges import FittedJudge
 from bot.answering.responder import Responder
 from bot.app import App
@@ -56,7 +56,7 @@ class LightDesk:
     """A desk to measure, what it learned and how many seconds the learning took."""
 
     desk: EvaluatedDesk
-    learned: Learned
+    learned: LearnedFit
     seconds: float
 
 

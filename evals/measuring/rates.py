@@ -6,7 +6,7 @@ from evals.measuring.stats import lower_bound, upper_bound
 
 
 @dataclass(kw_only=True)
-class Rate:
+class BoundedRate:
     """A rate that must keep a floor or a ceiling, with the texts that speak against it."""
 
     name: str

@@ -7,10 +7,10 @@ import pytest
 from bot.answering.calibration import (
     Scored,
     calibrate,
+    fit_evidence_weights,
     left_out_result,
     lowest_threshold,
     weigh_across,
-    weigh_evidence,
 )
 from evals.calibrate import english_rows, foreign_rows, keep_scores, pairs_right
 
@@ -40,7 +40,7 @@ def made_up() -> list[Scored]:
 
 def test_stronger_evidence_gets_a_higher_probability() -> None:
     evidence = np.array([[0.1], [0.2], [0.8], [0.9]] * 20)
-    weights = weigh_evidence(evidence, np.array([False, False, True, True] * 20))
+    weights = fit_evidence_weights(evidence, np.array([False, False, True, True] * 20))
     low, high = weights.probabilities(np.array([[0.1], [0.9]]))
     assert low < 0.5 < high
 

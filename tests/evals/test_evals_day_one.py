@@ -6,7 +6,7 @@ from bot.answering.transfer import UNANSWERABLE
 from evals.day_one import OTHER, SHIPPED, UNSEEN, Decided, check, measure, rates, rows
 from evals.fitting.incidents import Asked
 from evals.gates import GatesError, Limit, read_gates
-from evals.transfer import Scored
+from evals.transfer import ScoredQuestion
 
 
 def decided(
@@ -18,7 +18,7 @@ def decided(
         gold=frozenset({1} if gold else ()), related=frozenset(),
         gold_passages=frozenset({1} if gold else ()), related_passages=frozenset(),
     )  # fmt: skip
-    scored = Scored(
+    scored = ScoredQuestion(
         asked=asked, pair="", unit_place=place, passage_place=place, right=right,
         related=related or right, screened=False, features=(), refuses=0.0,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.corpus.messages import MessageKind
 from bot.corpus.units import units_of
 from evals.first_day import list_missed, row
-from evals.measuring.first_day import COMMON, MEASURED, Checkpoint, FirstDay, draw_stream
+from evals.measuring.first_day import COMMON, MEASURED, FirstDay, StreamResults, draw_stream
 from evals.measuring.grade import DeskResult, Graded, Part, grade
 from evals.measuring.schema import Case
 from evals.reporting.charts import draw_learning
@@ -96,10 +96,10 @@ def test_people_answer_what_is_handed_over_until_the_desk_does(tmp_path: Path) -
 
 def test_what_a_desk_must_reach_is_said_where_it_does_not() -> None:
     answered = tuple(done(case(n, gold="g"), answers=n % 5 == 0) for n in range(100))
-    good = Checkpoint(labels=100, asked=120, graded=answered)
-    late = Checkpoint(labels=200, asked=240, graded=answered)
+    good = StreamResults(labels=100, asked=120, graded=answered)
+    late = StreamResults(labels=200, asked=240, graded=answered)
     silent_answered = tuple(done(case(n), answers=True) for n in range(10))
-    bad = Checkpoint(labels=50, asked=60, graded=(*answered, *silent_answered))
+    bad = StreamResults(labels=50, asked=60, graded=(*answered, *silent_answered))
     assert list_missed([good]) == []
     assert row(good).startswith("| 100 | 120 | 20.0 % (20/100)")
     (wrong,) = list_missed([bad])

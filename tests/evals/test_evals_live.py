@@ -11,7 +11,7 @@ from bot.app import App
 from bot.corpus.messages import MessageKind
 from bot.errors import InputError
 from bot.llm.consult import ConsultationResult
-from evals.live import REPEATS, live, told, worth
+from evals.live import REPEATS, describe_consultations, describe_worth, live
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk, run_case
 from evals.measuring.schema import Case, read_cases
 from evals.run import run
@@ -46,7 +46,7 @@ def test_a_steady_model_flips_nothing_and_its_cost_is_told(app: App, cases: list
     assert (found.flips.hits, found.flips.of) == (0, CASES)
     assert [len(each) for each in found.runs] == [CASES] * REPEATS
     assert {seen.parts[0].quoted[0] for each in found.runs for seen in each} == {GOLD}
-    assert "36 calls, 0 faults, 3960 tokens, cost 0.0079" in found.told
+    assert "36 calls, 0 faults, 3960 tokens, cost 0.0079" in found.line
 
 
 def test_a_moody_model_flips(app: App, cases: list[Case]) -> None:
@@ -77,7 +77,7 @@ def test_a_report_says_how_often_the_model_did_not_decide(app: App, cases: list[
         desk = desk_of(app, server)
         seen = [run_case(desk, case) for case in cases]
         refused = run_case(desk, cases[0].model_copy(update={"text": "Send me my password."}))
-    assert told([*seen, refused]) == (
+    assert describe_consultations([*seen, refused]) == (
         "asked about 6 of 7 messages, 2 of them decided without it (OpenAIAPIError 2)"
     )
 
@@ -89,10 +89,12 @@ def test_what_a_yes_is_worth_is_measured(app: App, cases: list[Case]) -> None:
         for came in (ConsultationResult.CONFIRMED, ConsultationResult.DENIED)
     )
     silent = cases[0].model_copy(update={"kind": MessageKind.UNANSWERABLE, "gold": ()})
-    said = worth([cases[0]] * 100 + [silent] * 100, [yes] * 95 + [no] * 5 + [yes] * 2 + [no] * 98)
+    said = describe_worth(
+        [cases[0]] * 100 + [silent] * 100, [yes] * 95 + [no] * 5 + [yes] * 2 + [no] * 98
+    )
     assert "yes to 95 of 100" in said
     assert "to 2 of 100 on which it is silent: worth 2.7 log-odds at least" in said
-    assert "too few" in worth([silent], [no])
+    assert "too few" in describe_worth([silent], [no])
 
 
 def test_a_scripted_server_has_no_figures(

@@ -21,7 +21,7 @@ from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.results import Run, as_json
 from evals.measuring.schema import CasesError
 from evals.reporting import console, html, markdown
-from evals.run import Choice, measure, progress, run
+from evals.run import RunOptions, measure, progress, run
 from tests.support.tiny_evals import (
     CASES,
     GATES,
@@ -41,7 +41,7 @@ ALL = Line(quotes=(NAMES,))
 def ran(
     tmp_path: Path, changed: Mapping[str, Line] | None = None, altered: str = "", **more: Any
 ) -> Run:
-    choice = Choice(
+    choice = RunOptions(
         cases=cases_in(tmp_path / "cases"), gates=gates_in(tmp_path, more.pop("gates", None)),
         **{"split": "all", **more},
     )  # fmt: skip
@@ -110,7 +110,9 @@ def test_results_repeat_but_for_timings(tmp_path: Path) -> None:
 
 
 def test_several_processes_see_the_same(tmp_path: Path) -> None:
-    choice = Choice(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path), split="all", jobs=2)
+    choice = RunOptions(
+        cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path), split="all", jobs=2
+    )
     made = measure(choice, make_elsewhere)
     alone = ran(tmp_path)
     assert [(g.case.id, g.verdict) for g in made.graded] == [
@@ -288,13 +290,13 @@ def test_a_template_with_a_slot_never_gets_as_far_as_a_gate(tmp_path: Path) -> N
         return desk
 
     with pytest.raises(InputError, match="slot"):
-        measure(Choice(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)), make)
+        measure(RunOptions(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)), make)
 
 
 def test_the_gap_between_fitted_and_held_out_is_told(tmp_path: Path) -> None:
     fitted = CASES[0] | {"id": "c-fit", "family": "fit", "split": "fit", "pair": ""}
     folder = cases_in(tmp_path / "cases", [*CASES, fitted])
-    choice = Choice(cases=folder, gates=gates_in(tmp_path), split="all")
+    choice = RunOptions(cases=folder, gates=gates_in(tmp_path), split="all")
     made = measure(choice, lambda: desk_in(tmp_path / "k", {"c-both": OVER}))
     assert made.gap == pytest.approx(1 / 3)
     assert "fitted to its own authors" in console.table(made)
@@ -338,7 +340,7 @@ def test_the_split_confirm_is_measured_beside_the_gated_one_and_gates_nothing(
         {"id": "d-names", "family": "d-names", "slice": "faq", "kind": "answerable",
          "author": "other", "split": "confirm", "text": "unheard of", "gold": [[ROTATE]]},
     ]  # fmt: skip
-    choice = Choice(cases=cases_in(tmp_path / "cases", rows), gates=gates_in(tmp_path))
+    choice = RunOptions(cases=cases_in(tmp_path / "cases", rows), gates=gates_in(tmp_path))
     made = measure(choice, lambda: desk_in(tmp_path / "knowledge"))
     assert made.code == 0
     assert "d-names" in {g.case.id for g in made.graded}
@@ -347,7 +349,7 @@ def test_the_split_confirm_is_measured_beside_the_gated_one_and_gates_nothing(
     assert "split confirm, 1 cases, not gated" in console.table(made)
     assert "| | other: 1 | tiny: 7 | split confirm: 1 | split test: 7 |" in markdown.page(made)
     alone = measure(
-        Choice(cases=choice.cases, gates=choice.gates, split="confirm"),
+        RunOptions(cases=choice.cases, gates=choice.gates, split="confirm"),
         lambda: desk_in(tmp_path / "knowledge"),
     )
     assert [g.case.id for g in alone.graded] == ["d-names"]

@@ -14,7 +14,7 @@ from bot.outbound import CheckResult, Outbound
 from evals.__main__ import main
 from evals.generators.tampering import CHANGES, reply, tampered
 from evals.measuring.measure import EvaluatedDesk
-from evals.measuring.rates import Rate
+from evals.measuring.rates import BoundedRate
 from evals.safety import outgoing, safety
 
 
@@ -66,7 +66,7 @@ def test_a_desk_that_obeys_fails(knowledge: Knowledge, capsys: pytest.CaptureFix
 
 
 def test_a_rate_of_nothing_proves_nothing() -> None:
-    rate = Rate(name="empty", floor=0.5)
+    rate = BoundedRate(name="empty", floor=0.5)
     assert not rate.holds
     assert "FAIL" in rate.line()
 

@@ -25,7 +25,7 @@ from evals.coverage import coverage
 from evals.lint import lint
 from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.schema import load_cases
-from evals.run import Choice, measure
+from evals.run import RunOptions, measure
 from tests.support.tiny_evals import (
     CASES,
     NAMES,
@@ -170,7 +170,7 @@ def test_models_are_shared_with_the_base(
 
 def test_only_shared_cases_are_compared(tmp_path: Path) -> None:
     made = measure(
-        Choice(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)),
+        RunOptions(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)),
         lambda: desk_in(tmp_path / "k", {"c-names": OVER}),
     )
     base = Base(name="b", verdicts={"c-names": "correct", "c-both": "wrong", "gone": "correct"})

@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 
 from bot.answering.requests import INPUTS, LABELS, OUTPUTS, PLACE, Array, Label, calibrate, has_kind
-from evals.fitting.requests import Example, Row, average_nets
+from evals.fitting.requests import RequestExample, RequestRow, average_nets
 from evals.requests import DECIDES, FALSE, choose_thresholds
 
 COUNT = 2_000  # messages of each population
 BOTH_ALIKE = np.tile(np.array([0.5, 0.5, 0.0], np.float32), (LABELS, 1))
-HONEST = Row(
+HONEST = RequestRow(
     id="r0-1", text="Was my key exposed?", lang="en", channel="mail", labels=(Label.HONEST,),
     expected="answer_or_escalate", sentence="Was my key exposed?", how="",
 )  # fmt: skip
 
 
-def read(seed: int, row: Row | None, centre: float) -> list[tuple[Example, Array]]:
+def read(seed: int, row: RequestRow | None, centre: float) -> list[tuple[RequestExample, Array]]:
     """Honest messages, each with random log-odds of every output."""
     drawn = np.random.default_rng(seed)
     wanted = np.zeros((2, len(OUTPUTS)), np.float32)
     wanted[:, PLACE[Label.HONEST]] = 1
-    example = Example(
+    example = RequestExample(
         vectors=np.zeros((2, INPUTS), np.float32), wanted=wanted, weights=np.ones_like(wanted),
         row=row, is_plain=row is None,
     )  # fmt: skip
@@ -36,7 +36,7 @@ def test_a_threshold_takes_few_enough_honest_messages_of_hands_and_of_ordinary_a
     chosen = choose_thresholds([*hands, *ordinary], BOTH_ALIKE)
     for name, label in DECIDES.items():
         for scored, allowed in (
-            (hands, FALSE[name].of_hands),
+            (hands, FALSE[name].of_request_authors),
             (ordinary, FALSE[name].of_ordinary),
         ):
             likely = [calibrate(BOTH_ALIKE, odds).max(0) for _, odds in scored]

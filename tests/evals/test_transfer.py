@@ -10,8 +10,8 @@ from bot.answering.transfer import Array, TransferRanker
 from bot.corpus import Knowledge
 from evals.__main__ import main
 from evals.fitting import incidents
-from evals.fitting.incidents import Incident, data_hash, folders, read_incident
-from evals.fitting.labelled import DRAWS, SHARES, weighed_with_labels
+from evals.fitting.incidents import LabelledIncident, data_hash, folders, read_incident
+from evals.fitting.labelled import DRAWS, SHARES, fit_answered_weights
 from evals.fitting.transfer import learn, weighed
 from evals.transfer import make
 
@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def incident(folder: Path) -> Incident:
+def incident(folder: Path) -> LabelledIncident:
     return read_incident(folder, "words", embed)
 
 
@@ -76,7 +76,7 @@ def test_five_authors_are_kept_out_of_all_fitting() -> None:
     assert not set(learned) & set(kept)
 
 
-def test_labels_become_units_and_parts_count_alone(incident: Incident) -> None:
+def test_labels_become_units_and_parts_count_alone(incident: LabelledIncident) -> None:
     assert [each.text for each in incident.asked][3:] == ["and the name", "and when"]
     assert [sorted(each.gold) for each in incident.asked] == [[2], [9], [], [0], []]
     assert [each.answerable for each in incident.asked] == [True, True, False, True, False]
@@ -90,7 +90,7 @@ def test_a_label_changes_the_hash_of_the_data(folder: Path) -> None:
     assert data_hash([folder]) != before
 
 
-def test_learning_finds_what_it_was_shown_and_can_be_repeated(incident: Incident) -> None:
+def test_learning_finds_what_it_was_shown_and_can_be_repeated(incident: LabelledIncident) -> None:
     learned, again = (learn([incident], encoder="words", data="d") for _ in range(2))
     assert learned.to_bytes() == again.to_bytes()
     judge = TransferRanker(incident.index, learned)
@@ -102,7 +102,7 @@ def test_learning_finds_what_it_was_shown_and_can_be_repeated(incident: Incident
             assert score < 1
 
 
-def test_weights_follow_the_evidence(incident: Incident) -> None:
+def test_weights_follow_the_evidence(incident: LabelledIncident) -> None:
     learned = learn([incident], encoder="words", data="d")
     right = np.arange(40) % 2 == 0
     evidence = np.tile(right[:, None], (1, len(learned.mean))).astype(float)
@@ -122,7 +122,7 @@ def test_what_answers_of_people_are_worth_is_learned_from_one_side_of_each_pair(
     incidents = [read_incident(path, "words", embed) for path in paths]
     left_out = {each.author: learn([each], encoder="words", data="d") for each in incidents}
     (made, played), (again, _) = (
-        weighed_with_labels(left_out["x"], incidents, left_out, wrong_of_answered=0.5)
+        fit_answered_weights(left_out["x"], incidents, left_out, wrong_of_answered=0.5)
         for _ in range(2)
     )
     # Of six questions that are left in each incident people answer up to four.

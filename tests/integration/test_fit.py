@@ -10,7 +10,7 @@ import yaml
 from bot.adapters.bm25 import BM25
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.exact_retriever import count_vectors, read_vectors
-from bot.answering.fit import Learned, can_learn, learn, read_fit, write_fit
+from bot.answering.fit import LearnedFit, can_learn, learn, read_fit, write_fit
 from bot.answering.judges import FittedJudge, TransferredJudge
 from bot.app import App
 from bot.commands.doctor import say_what_was_learned
@@ -135,12 +135,12 @@ def test_a_question_is_the_same_as_one_that_the_team_answered_where_nothing_else
 
 
 @pytest.fixture(scope="module")
-def learned(small: App) -> Learned:
+def learned(small: App) -> LearnedFit:
     return learn(small.knowledge, small.encoder.vectors)
 
 
 def test_few_wordings_are_learned_by_what_they_teach_each_other(
-    small: App, learned: Learned
+    small: App, learned: LearnedFit
 ) -> None:
     assert can_learn(small.knowledge)
     assert len(learned.scored) == len(small.knowledge.wordings)
@@ -149,7 +149,7 @@ def test_few_wordings_are_learned_by_what_they_teach_each_other(
 
 
 @pytest.mark.no_cover
-def test_learning_twice_gives_the_same(small: App, learned: Learned) -> None:
+def test_learning_twice_gives_the_same(small: App, learned: LearnedFit) -> None:
     one, other = learned.fit, learn(small.knowledge, small.encoder.vectors).fit
     assert one.calibration.threshold == other.calibration.threshold
     assert all(

@@ -157,9 +157,9 @@ def messages(journal: Journal) -> list[int]:
 def test_a_kill_loses_nothing_and_repeats_nothing(
     desks: Order, tmp_path: Path, url: str, step: Checkpoint, kill_run: int
 ) -> None:
-    chance, home = random.Random(f"{step}{kill_run}"), tmp_path / "home"
+    rng, home = random.Random(f"{step}{kill_run}"), tmp_path / "home"
     fill(home)
-    hit = chance.randint(1, 5) if kill_run else 2
+    hit = rng.randint(1, 5) if kill_run else 2
     order = {"home": str(home), "url": url, "port": free_port()}
     assert desks({**order, "step": step, "hit": hit})[0] in {-9, 0}
     assert desks(order) == [0]

@@ -5,20 +5,20 @@ import pytest
 from bot.app import App
 from bot.domain import EscalationReason
 from bot.outbound import text_of
-from evals.pictures import Played, play_letters, read_letters
+from evals.pictures import ConversationResult, play_letters, read_letters
 
 LETTERS = {letter.name: letter for letter in read_letters()}
 
 
 @pytest.fixture(scope="module")
-def played(app: App) -> dict[str, Played]:
+def played(app: App) -> dict[str, ConversationResult]:
     return {each.letter.name: each for each in play_letters(app, list(LETTERS.values()))}
 
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("name", LETTERS)
 def test_a_letter_gets_the_reply_that_its_writer_needs(
-    app: App, played: dict[str, Played], name: str
+    app: App, played: dict[str, ConversationResult], name: str
 ) -> None:
     letter, made = LETTERS[name], played[name]
     templates = app.knowledge.templates[letter.language]

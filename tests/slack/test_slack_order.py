@@ -246,14 +246,14 @@ def test_people_hear_once_a_day_that_the_channel_takes_no_card(
     assert texts(side)[1:] == ["card 1"]
 
 
-def ill(side: SlackSide, chance: random.Random) -> None:
+def ill(side: SlackSide, rng: random.Random) -> None:
     """Busy, ill, or it takes a post and nobody hears so."""
     real = side.api
 
     def api(method: str, token: str, args: dict[str, Any]) -> Any:
-        how = chance.choice(["fine", "fine", "busy", "ill", "unheard"])
+        how = rng.choice(["fine", "fine", "busy", "ill", "unheard"])
         if how == "busy" and method.startswith("chat."):
-            return 429, BUSY, {"Retry-After": str(chance.randint(1, 9))}
+            return 429, BUSY, {"Retry-After": str(rng.randint(1, 9))}
         if how == "ill":
             return 503, {}, {}
         answer = real(method, token, args)
@@ -267,19 +267,19 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
     journal: Journal, side: SlackSide, sender: OutboxWorker, clock: Time, seed: int
 ) -> None:
     """And whenever the process dies."""
-    chance, real = random.Random(seed), side.api
-    ill(side, chance)
+    rng, real = random.Random(seed), side.api
+    ill(side, rng)
     opened(journal, 3)
     told: dict[int, list[str]] = {1: [], 2: [], 3: []}
     for number in range(24):
-        case = chance.choice((1, 2, 3))
-        if chance.random() < 0.3:
+        case = rng.choice((1, 2, 3))
+        if rng.random() < 0.3:
             card(journal, case, f"drawn {number}")
         else:
             told[case].append(f"{case}: {number}")
             child(journal, case, told[case][-1])
-        pass_(sender, clock, chance.randint(0, 3))
-        if chance.random() < 0.2 and (due := journal.slack.list_due()):
+        pass_(sender, clock, rng.randint(0, 3))
+        if rng.random() < 0.2 and (due := journal.slack.list_due()):
             journal.slack.claim(due[0].id)
             journal.slack.requeue_in_flight()
     side.api = real  # type: ignore[method-assign]

@@ -311,17 +311,17 @@ def test_no_bytes_crash_the_parser(raw: bytes) -> None:
 
 @pytest.mark.no_cover
 def test_mails_broken_at_random_are_read() -> None:
-    chance = random.Random(7)
+    rng = random.Random(7)
     originals = [path.read_bytes() for path in sorted(MAILS.glob("*.eml"))]
     spent = unbroken = 0.0
     for _ in range(300):
-        original = chance.choice(originals)
+        original = rng.choice(originals)
         unbroken += cpu_seconds(partial(parse, original))
         raw = bytearray(original)
-        for _ in range(chance.randint(1, 12)):
-            place = chance.randrange(len(raw))
-            piece = chance.choice([b"\n", b"--b", b'"', b"\xff", b"=?", b"\n\n", bytes(raw[:40])])
-            raw[place : place + chance.randint(0, 9)] = piece
+        for _ in range(rng.randint(1, 12)):
+            place = rng.randrange(len(raw))
+            piece = rng.choice([b"\n", b"--b", b'"', b"\xff", b"=?", b"\n\n", bytes(raw[:40])])
+            raw[place : place + rng.randint(0, 9)] = piece
         spent += cpu_seconds(partial(parse, bytes(raw)))
         found = parse(bytes(raw))
         assert found.key

@@ -40,7 +40,7 @@ SCRIPTS = ("CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
+class CharsetGuess:
     """A character set, the text that it gives, and how well that text fits which languages (0 to
     1).
     """
@@ -94,14 +94,14 @@ def _take_sample(content: bytes) -> bytes:
     return (b"".join(line for line in lines if not line.isascii()) or content)[:MAX_SAMPLE_BYTES]
 
 
-def _try_charset(sample: bytes, name: str) -> Guess | None:
+def _try_charset(sample: bytes, name: str) -> CharsetGuess | None:
     text = _decode_sample(sample, name)
     if text is None:
         return None
     beyond = [c for c in text if not c.isascii()]
     fit, languages = _measure_fit(beyond, name)
     share = 1 - min(1.0, _count_strange(text) / max(1, len(beyond)))
-    return Guess(name=name, text=text, fit=fit * share, languages=frozenset(languages))
+    return CharsetGuess(name=name, text=text, fit=fit * share, languages=frozenset(languages))
 
 
 def _decode_sample(sample: bytes, name: str) -> str | None:

@@ -100,7 +100,7 @@ ABOUT_A_MAIL = (ProgramKind.RECEIPT, ProgramKind.RECALL, ProgramKind.REACTION, P
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class ProgramEvidence:
     """The evidence that a program wrote a mail, and whether somebody asks something in it.
 
     `weights` holds the weight of the evidence for each kind of program's mail. `composed` is the
@@ -152,7 +152,7 @@ class Evidence:
         return not self.may_ask or self.weight - self.composed >= CERTAIN_WEIGHT
 
 
-def weigh_evidence(mail: ParsedMail) -> Evidence:
+def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
     """Return the evidence in the visible text, the subject and the parts of a mail."""
     whole = mail.visible.strip() or mail.text.strip()
     text = SUBJECT_LINE.sub("", whole)
@@ -172,7 +172,7 @@ def weigh_evidence(mail: ParsedMail) -> Evidence:
             in_subject = min(1, in_subject)  # a person who writes of themselves may head it so
         weights[kind] += in_subject + structure.get(kind, 0)
     hints = has_local_part_in(mail.sender, "desk_senders") + bool(REFERENCE.search(mail.subject))
-    return Evidence(
+    return ProgramEvidence(
         hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
         composed=sum(composed.values()),

@@ -8,7 +8,7 @@ from bot.channels.mail.addresses import parse_addresses
 from bot.channels.mail.authentication import comes_from_own_server, prove_sender
 from bot.channels.mail.marks import make_mark
 from bot.channels.mail.parse import MAX_ADDRESSES, ParsedMail
-from bot.channels.mail.program_evidence import Evidence
+from bot.channels.mail.program_evidence import ProgramEvidence
 from bot.channels.mail.rule_words import (
     ADDRESS_TAG,
     count_failure_phrases,
@@ -49,7 +49,7 @@ class RuleInput:
 
     mail: ParsedMail
     context: MailRuleContext
-    evidence: Evidence
+    evidence: ProgramEvidence
     proof: SenderProof
 
     @property

@@ -16,10 +16,10 @@ from bot.channels.mail.message_ids import redact_address
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.program_evidence import (
     PROGRAM_WEIGHT,
-    Evidence,
+    ProgramEvidence,
     ProgramKind,
     asks_answer_elsewhere,
-    weigh_evidence,
+    find_program_evidence,
 )
 from bot.channels.mail.rule_input import (
     MailRuleContext,
@@ -108,7 +108,7 @@ RuleTest = Callable[[RuleInput], bool]
 
 def apply_rules(mail: ParsedMail, context: MailRuleContext) -> Ruling:
     """Return the ruling of the first rule that matches; R18 (answer) when none does."""
-    evidence = Evidence() if mail.fault else weigh_evidence(mail)
+    evidence = ProgramEvidence() if mail.fault else find_program_evidence(mail)
     proof = sender_proof(mail, context)
     case = RuleInput(mail=mail, context=context, evidence=evidence, proof=proof)
     for name, verdict, test in RULES:

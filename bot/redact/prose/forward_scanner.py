@@ -38,20 +38,20 @@ def find_values_after(text: str, keyword: Keyword, following: int) -> Iterator[t
     """Yield each value that belongs to `keyword`; `following` is where the next keyword begins."""
     used_as = lowered(text[: keyword.start][-MAX_AS_CHARACTERS:]).split()[-1:]
     context = KeywordContext(bound=bool(used_as) and used_as[0] in word_list("as_words"))
-    reader = _ForwardReader(text=text, keyword=keyword, following=following, context=context)
+    scanner = _ForwardScanner(text=text, keyword=keyword, following=following, context=context)
     end = min(
         following + 1,
         len(text),
-        keyword.end + (MAX_LIST_CHARACTERS if reader.listed else MAX_CHARACTERS_AFTER),
+        keyword.end + (MAX_LIST_CHARACTERS if scanner.listed else MAX_CHARACTERS_AFTER),
     )
     tokens = list(tokenize(text, _end_of_name(text, keyword.end), end))
     row = join_number_groups(join_spaced_letters(tokens, text), text)
     for index, token in enumerate(row):
-        if token.start < reader.taken_to:
+        if token.start < scanner.taken_to:
             continue
-        if reader.is_over(token):
+        if scanner.is_over(token):
             return
-        if span := reader.read(row, index):
+        if span := scanner.read(row, index):
             yield span
 
 
@@ -66,7 +66,7 @@ def _end_of_name(text: str, end: int) -> int:
 
 
 @dataclass(slots=True, kw_only=True)
-class _ForwardReader:
+class _ForwardScanner:
     """A reader of tokens one by one, with the context of what was read since the keyword."""
 
     text: str
