@@ -36,7 +36,7 @@ PERSONAL = Path(__file__).parent / "personal.yaml"
 def add(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """Append the case and return 0; InputError (exit 2) when a secret would remain."""
     told = _parse(argv)
-    turns = [(role, masked(text)) for role, text in read(told.source, told.line)]
+    turns = [(role, masked_text(text)) for role, text in read_turns(told.source, told.line)]
     for _, text in turns:
         refuse_secrets(text)
     desk = make()
@@ -56,7 +56,7 @@ def add(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_setting
     return 0
 
 
-def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
+def read_turns(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
     """Return the turns (role, text) of a mail or a thread; `-` reads standard input.
 
     With a `line`, counted from 1, only that line of the file is read. InputError when there is
@@ -82,7 +82,7 @@ def read(source: str, line: int = 0) -> Sequence[tuple[str, str]]:
     return [("user", text)]
 
 
-def masked(text: str) -> str:
+def masked_text(text: str) -> str:
     """Return the text with secrets masked, and what identifies people (see `personal.yaml`)."""
     clean = redact(text).text
     for row in parse_yaml(PERSONAL.read_text(encoding="utf-8")):

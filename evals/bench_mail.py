@@ -88,7 +88,7 @@ def steady(app: App, texts: Sequence[str], *, mails: int, each: float) -> list[f
         for n in range(mails):
             began = time.monotonic()
             submit(app, texts[n % len(texts)], n)
-            accepted[person(n)] = time.monotonic()
+            accepted[sender_address(n)] = time.monotonic()
             time.sleep(max(0.0, each - (time.monotonic() - began)))
         worker.join(SECONDS)
         return [seen[sender] - at for sender, at in accepted.items()]
@@ -178,7 +178,7 @@ def warm(service: Service, app: App, seen: dict[str, float], texts: Sequence[str
 def submit(app: App, text: str, n: int) -> None:
     """Hand one mail to the SMTP port, from a sender of its own."""
     mail = EmailMessage()
-    mail["From"] = person(n)
+    mail["From"] = sender_address(n)
     mail["To"] = app.settings.address
     mail["Subject"] = f"question {n}"
     mail["Message-ID"] = f"<{n}.{time.monotonic_ns()}@x.example>"
@@ -187,7 +187,7 @@ def submit(app: App, text: str, n: int) -> None:
         server.send_message(mail)
 
 
-def person(n: int) -> str:
+def sender_address(n: int) -> str:
     """The address of the nth sender."""
     return f"person{n}@{n % 50}.example"
 

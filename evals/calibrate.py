@@ -17,15 +17,13 @@ from bot.answering.calibration import (
     Calibration,
     Scored,
     chances_of,
+    fit_calibration,
     left_out_result,
     lowest_threshold,
     weigh,
     weigh_across,
 )
-from bot.answering.calibration import (
-    calibrate as calibrate_on,
-)
-from bot.answering.fit import learn
+from bot.answering.fit import learn_fit
 from bot.app import App
 from bot.settings import read_settings
 from evals.measuring.stats import upper_bound
@@ -39,9 +37,9 @@ def calibrate(argv: Sequence[str]) -> int:
     """Fit the knowledge folder anew, print the table by author and keep the scores; return 0."""
     argparse.ArgumentParser(prog="python -m evals calibrate").parse_args(argv)
     app = App(read_settings(), lambda line: print(line, file=sys.stderr, flush=True))
-    scored = learn(app.knowledge, app.encoder.vectors).scored
+    scored = learn_fit(app.knowledge, app.encoder.vectors).scored
     keep_scores(scored)
-    calibration = calibrate_on(scored)
+    calibration = fit_calibration(scored)
     for target, share in TARGETS.items():
         print(f"\nEnglish, at most {share:.0%} wrong: {target} {getattr(calibration, target):.3f}")
         print("\n".join([HEAD, *english_rows(scored, share)]))

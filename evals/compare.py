@@ -22,7 +22,7 @@ from evals.measuring.results import Comparison, Run
 from evals.measuring.schema import CASES
 from evals.measuring.stats import bootstrap_difference, mcnemar
 from evals.reporting import markdown
-from evals.run import REPORTS, RunOptions, measure, report
+from evals.run import REPORTS, RunOptions, measure_run, write_reports
 
 CORRECT = "correct"
 SUMMARY_BYTES = 900_000  # GitHub drops a larger one
@@ -45,7 +45,7 @@ def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_set
         own = tree / GATES
         gates = own if own.exists() else GATES
         note = "" if own.exists() else f"{told.base} has no {GATES}; this change's own gates decide"
-        head = measure(RunOptions(gates=gates, out=told.out), make)
+        head = measure_run(RunOptions(gates=gates, out=told.out), make)
         base = run_base(tree, told.base, gates)
         compared = compared_with(head, base)
         if own.exists() and GATES.exists() and own.read_bytes() != GATES.read_bytes():
@@ -54,9 +54,9 @@ def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_set
             print(note)
         checked = (*compared.checked, *_regressions(compared, gates))
     made = replace(compared, checked=checked)
-    report(made, told.out)
+    write_reports(made, told.out)
     if told.summary:
-        _append(told.summary, markdown.page(made))
+        _append(told.summary, markdown.markdown_page(made))
     return made.code
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.e5 import E5
-from bot.answering.contacts import HEAD, TAKEN, ContactHead, described
+from bot.answering.contacts import HEAD, TAKEN, ContactHead, head_as_yaml
 from bot.app import App
 from bot.corpus.messages import ANSWERED, LabelledMessage
 from bot.resources import data_path, parse_yaml
@@ -43,11 +43,11 @@ def contacts(argv: Sequence[str]) -> int:
     learned, kept = exercises[:EXERCISES], exercises[EXERCISES:]
     groups = [own, others, [each.text for each in learned]]
     rows = [np.asarray(encoder.vectors(group), dtype=np.float64) for group in groups]
-    head = learn(rows[0], rows[1:], encoder.name)
+    head = learn_contact_head(rows[0], rows[1:], encoder.name)
     answered = [each.text for each in kept if each.kind in ANSWERED]
     taken = sum(head.log_odds(v) >= TAKEN for v in encoder.vectors(answered))
     encoder.save()
-    data_path(HEAD).write_text(described(head), encoding="utf-8")
+    data_path(HEAD).write_text(head_as_yaml(head), encoding="utf-8")
     print(f"{len(own)} examples of the kind, {len(others) + len(learned)} of others")
     print(f"taken of messages that it was not made from: {taken} of {len(answered)}")
     return 0
@@ -66,7 +66,7 @@ def combined() -> tuple[list[str], list[str]]:
     return own, others
 
 
-def learn(own: Rows, others: Sequence[Rows], encoder: str) -> ContactHead:
+def learn_contact_head(own: Rows, others: Sequence[Rows], encoder: str) -> ContactHead:
     """Return an L2-regularized logistic regression of `own` against `others`.
 
     Rows are vectors. The two sides have the same total weight, and so have the groups of `others`.

@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from bot.answering.transfer import Transfer, read_transfer
 from bot.app import App
 from bot.settings import read_settings
-from evals.fitting.incidents import LabelledIncident, folders, read_incident, shipped_incident
+from evals.fitting.incidents import (
+    LabelledIncident,
+    folders,
+    read_labelled_incident,
+    shipped_incident,
+)
 from evals.gates import Checked, GatesError, Limit, read_gates
 from evals.measuring.light import query_cache
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import CASES, load_cases
-from evals.reporting.console import bounds, shown
+from evals.reporting.console import bounds, figure_text
 from evals.transfer import ScoredQuestion, find_chances, score_incident
 
 UNSEEN, SHIPPED, ENGLISH, OTHER = "unseen", "shipped", "en", "other"
@@ -47,7 +52,7 @@ def day_one(argv: Sequence[str]) -> int:
     app = App(read_settings(), _say)
     encoder, learned = query_cache(app), read_transfer()
     incidents = {
-        path.name: (UNSEEN, read_incident(path, encoder.name, encoder.embed_documents))
+        path.name: (UNSEEN, read_labelled_incident(path, encoder.name, encoder.embed_documents))
         for path in folders(held_out=True)
     }
     cases = [case for case in load_cases(CASES) if case.split == "test" and case.text]
@@ -55,16 +60,17 @@ def day_one(argv: Sequence[str]) -> int:
     incidents[SHIPPED] = (SHIPPED, shipped)
     encoder.save()
     decided = {
-        name: (group, decide(incident, learned)) for name, (group, incident) in incidents.items()
+        name: (group, decide_incident(incident, learned))
+        for name, (group, incident) in incidents.items()
     }
     _say(HEAD)
-    _say("\n".join(rows(decided)))
-    checked = list(check(gates, measure(decided)))
+    _say("\n".join(table_rows(decided)))
+    checked = list(check_gates(gates, measure_incidents(decided)))
     _say("\n".join(_told(each) for each in checked))
     return 1 if any(each.fails for each in checked) else 0
 
 
-def decide(incident: LabelledIncident, learned: Transfer) -> list[Decided]:
+def decide_incident(incident: LabelledIncident, learned: Transfer) -> list[Decided]:
     """What the reader makes of each question of an incident, at the threshold that ships."""
     scored = score_incident(incident, learned)
     chances = find_chances(learned, scored)
@@ -98,7 +104,9 @@ def _rate(hits: Iterable[bool], of: int) -> Rate:
     return Rate(hits=sum(hits), of=of)
 
 
-def measure(decided: Mapping[str, tuple[str, Sequence[Decided]]]) -> dict[str, dict[str, Rate]]:
+def measure_incidents(
+    decided: Mapping[str, tuple[str, Sequence[Decided]]],
+) -> dict[str, dict[str, Rate]]:
     """The rates of the unseen incidents and of the shipped one, by group and language."""
     measured = {}
     for group in (UNSEEN, SHIPPED):
@@ -110,15 +118,15 @@ def measure(decided: Mapping[str, tuple[str, Sequence[Decided]]]) -> dict[str, d
     return measured
 
 
-def rows(decided: Mapping[str, tuple[str, Sequence[Decided]]]) -> Iterator[str]:
+def table_rows(decided: Mapping[str, tuple[str, Sequence[Decided]]]) -> Iterator[str]:
     """A line for each incident, and one for each group and language."""
     for name, (_, found) in decided.items():
         yield _row(name, rates(found))
-    for name, found_rates in measure(decided).items():
+    for name, found_rates in measure_incidents(decided).items():
         yield _row(f"**{name}**", found_rates)
 
 
-def check(
+def check_gates(
     gates: Mapping[str, Mapping[str, Limit]], measured: Mapping[str, Mapping[str, Rate]]
 ) -> Iterator[Checked]:
     """Each gate against what was measured; GatesError for one that asks about nothing."""
@@ -136,7 +144,7 @@ def check(
 
 
 def _row(name: str, found: Mapping[str, Rate]) -> str:
-    cells = " | ".join(f"{shown(rate)} {bounds(rate)}" for rate in found.values())
+    cells = " | ".join(f"{figure_text(rate)} {bounds(rate)}" for rate in found.values())
     return f"| {name} | {cells} |"
 
 

@@ -102,7 +102,9 @@ def measure_edits(
     held = [case for case in cases if case.split == "test"]
     base = light_desk(knowledge, encoder)
     before = tuple(measure_cases(held, base.desk))
-    _say(f"before: {shown(right(before))} right, {base.seconds:.0f} s to learn\n{HEAD}")
+    _say(
+        f"before: {percent_with_counts(right(before))} right, {base.seconds:.0f} s to learn\n{HEAD}"
+    )
     results = []
     for name in names:
         with tempfile.TemporaryDirectory() as place:
@@ -115,24 +117,24 @@ def measure_edits(
                     seconds=light.seconds,
                 )
             )  # fmt: skip
-            _say(row(results[-1]))
+            _say(edit_row(results[-1]))
             for warning in set(edited.knowledge.warnings) - set(knowledge.warnings):
                 _say(f"  {warning}")
     return results
 
 
-def row(result: EditResult) -> str:
+def edit_row(result: EditResult) -> str:
     """One line of the table."""
     sides = result.pairs(touched=False)
     elsewhere, there = result.rates(touched=False), result.rates(touched=True)
     change = 100 * ((elsewhere[1].value or 0.0) - (elsewhere[0].value or 0.0))
     cells = (
         result.name,
-        shown(result.kept),
-        shown(result.same_first),
-        f"{shown(elsewhere[0])} → {shown(elsewhere[1])}: {change:+.1f}",
+        percent_with_counts(result.kept),
+        percent_with_counts(result.same_first),
+        f"{percent_with_counts(elsewhere[0])} → {percent_with_counts(elsewhere[1])}: {change:+.1f}",
         f"{_counts(wrong([b for b, _ in sides]))} → {_counts(wrong([a for _, a in sides]))}",
-        f"{shown(there[0])} → {shown(there[1])}",
+        f"{percent_with_counts(there[0])} → {percent_with_counts(there[1])}",
         str(len(result.edited.renamed)),
         f"{result.seconds:.0f}",
     )
@@ -157,7 +159,7 @@ def wrong(graded: Sequence[Graded]) -> Rate:
     return Rate(hits=sum(g.verdict is Verdict.WRONG for g in answered), of=len(answered))
 
 
-def shown(rate: Rate) -> str:
+def percent_with_counts(rate: Rate) -> str:
     """`74.5 % (339/455)`."""
     return f"{100 * rate.hits / rate.of:.1f} % ({rate.hits}/{rate.of})" if rate.of else "–"
 

@@ -34,7 +34,7 @@ from evals.measuring.light import (
 )
 from evals.measuring.metrics import Rate, figures
 from evals.measuring.schema import CASES, Case, load_cases
-from evals.reporting.console import bounds, shown
+from evals.reporting.console import bounds, figure_text
 
 WORDINGS = (3, 10, 40, 300)  # the most of an intent
 NEAR = 15  # near questions of an intent, wordings of a silent topic or an act, at most
@@ -81,7 +81,9 @@ def evening(argv: Sequence[str]) -> int:
             knowledge = copy_evening(app.knowledge, Path(place) / "knowledge", count)
             result = measure_evening(knowledge, encoder, cases)
             name = f"{count} ({len(knowledge.wordings)} in all)"
-            _say("\n".join(target_rows(name, result)) if told.messages else row(name, result))
+            _say(
+                "\n".join(target_rows(name, result)) if told.messages else evening_row(name, result)
+            )
     encoder.save()
     return 0
 
@@ -124,10 +126,10 @@ def as_cases(messages: Iterable[LabelledMessage]) -> Iterable[Case]:
         )  # fmt: skip
 
 
-def row(name: str, result: EveningResult) -> str:
+def evening_row(name: str, result: EveningResult) -> str:
     """Return one row of the table."""
     found = figures(result.graded)
-    cells = [f"{shown(found[figure])} {bounds(found[figure])}" for figure in FIGURES]
+    cells = [f"{figure_text(found[figure])} {bounds(found[figure])}" for figure in FIGURES]
     return f"| {name} | {result.threshold:.3f} | {' | '.join(cells)} |"
 
 
@@ -149,7 +151,7 @@ def target_rows(name: str, result: EveningResult) -> Iterable[str]:
             Rate(hits=count[Verdict.CORRECT], of=asked),
             *(Rate(hits=count[v], of=len(told)) for v in (Verdict.WRONG, Verdict.BESIDE)),
         )
-        cells = [f"{shown(rate)} {bounds(rate)}" for rate in rates]
+        cells = [f"{figure_text(rate)} {bounds(rate)}" for rate in rates]
         yield f"| {name} | {target:.0%} | {threshold:.3f} | {' | '.join(cells)} |"
 
 

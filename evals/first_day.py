@@ -27,7 +27,7 @@ from evals.measuring.light import QueryCache, measure_cases, query_cache
 from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.schema import CASES, HELD_OUT, Case, load_cases
 from evals.reporting.charts import draw_learning
-from evals.reporting.console import bounds, shown
+from evals.reporting.console import bounds, figure_text
 
 HEAD = (
     "| labels | answered by people | answered rightly by itself | wrong of answered | beside |\n"
@@ -58,7 +58,7 @@ def first_day(argv: Sequence[str]) -> int:
     curve = [join(points) for points in zip(*played, strict=False)]
     _say(HEAD)
     for point in curve:
-        _say(row(point))
+        _say(stream_row(point))
     if told.plot:
         points = [(p.labels, p.right.value or 0.0, p.wrong.value or 0.0) for p in curve]
         told.plot.write_text(draw_learning(points), encoding="utf-8")
@@ -107,10 +107,10 @@ def join(points: Sequence[StreamResults]) -> StreamResults:
     )
 
 
-def row(point: StreamResults) -> str:
+def stream_row(point: StreamResults) -> str:
     """Return one row of the table."""
     rates = (point.right, point.wrong, point.beside)
-    cells = " | ".join(f"{shown(rate)} {bounds(rate)}" for rate in rates)
+    cells = " | ".join(f"{figure_text(rate)} {bounds(rate)}" for rate in rates)
     return f"| {point.labels} | {point.asked} | {cells} |"
 
 

@@ -124,7 +124,7 @@ def pictures(argv: Sequence[str]) -> int:
     _check_fonts(browser)
     FOLDER.mkdir(exist_ok=True)
     for name, page in pages(App(read_settings())).items():
-        drawn = with_source(draw(browser, page, shape_of(name)), page)
+        drawn = with_source(draw_page(browser, page, shape_of(name)), page)
         if len(drawn) > MAX_BYTES:
             raise DeskError(f"{name} has {len(drawn)} bytes; a picture may have {MAX_BYTES}")
         (FOLDER / name).write_bytes(drawn)
@@ -222,7 +222,7 @@ def shape_of(name: str) -> Shape:
     return SCREEN if name.startswith("web-") else NARROW
 
 
-def draw(browser: str, page: str, shape: Shape = NARROW) -> bytes:
+def draw_page(browser: str, page: str, shape: Shape = NARROW) -> bytes:
     """Return the PNG of a page, as high as the page needs; MissingError when drawing fails."""
     measured = page + (
         "<script>document.documentElement.dataset.height="
@@ -247,7 +247,7 @@ def draw(browser: str, page: str, shape: Shape = NARROW) -> bytes:
 
 def with_source(picture: bytes, page: str) -> bytes:
     """Return `picture` with the SHA-256 of its page as a text chunk after the PNG header."""
-    text = b"tEXt" + KEYWORD + b"\0" + digest(page).encode("ascii")
+    text = b"tEXt" + KEYWORD + b"\0" + hash_page(page).encode("ascii")
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
     return picture[:HEADER_END] + chunk + picture[HEADER_END:]
 
@@ -258,7 +258,7 @@ def source_of(picture: bytes) -> str:
     return found.group(1).decode("ascii") if found else ""
 
 
-def digest(page: str) -> str:
+def hash_page(page: str) -> str:
     """Return the SHA-256 of a page in hexadecimal digits."""
     return hashlib.sha256(page.encode("utf-8")).hexdigest()
 
@@ -325,7 +325,7 @@ def _answer(
     """
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, app.settings.address, subject
-    mail["Message-ID"] = f"<{digest(sender + text)[:16]}@example.org>"
+    mail["Message-ID"] = f"<{hash_page(sender + text)[:16]}@example.org>"
     if named:
         mail["In-Reply-To"] = named
     mail.set_content(text)

@@ -29,7 +29,7 @@ from bot.answering.requests import (
     Array,
     Label,
     RequestHead,
-    calibrate,
+    calibrate_scores,
     has_kind,
     state,
 )
@@ -41,10 +41,10 @@ from evals.fitting.requests import (
     TABLE_ONLY,
     RequestExample,
     StateEncoder,
-    data_hash,
     examples_of_author,
     examples_of_knowledge,
-    learn,
+    hash_authors,
+    learn_request_head,
     list_authors,
     other_examples,
     with_thresholds,
@@ -164,7 +164,7 @@ class Course:
         calibration = _calibration(scored)
         thresholds = choose_thresholds(scored, calibration)
         _table(scored, calibration, thresholds)
-        head = self.learn([*self.by_author, *self.ordinary], data=data_hash(self.by_author))
+        head = self.learn([*self.by_author, *self.ordinary], data=hash_authors(self.by_author))
         return with_thresholds(head, calibration, thresholds)
 
     def score_left_out(self) -> Scored:
@@ -189,7 +189,9 @@ class Course:
     ) -> RequestHead:
         """A head of some authors and of what the generators teach."""
         examples = [each for name in authors for each in self.of(name, sides=sides)]
-        return learn([*examples, *self.beside], means=self.means, encoder=self.encoder, data=data)
+        return learn_request_head(
+            [*examples, *self.beside], means=self.means, encoder=self.encoder, data=data
+        )
 
     def of(self, author: str, *, sides: Sequence[Side | None]) -> list[RequestExample]:
         """The messages of an author of either population, bare and in surroundings of `sides`."""
@@ -264,7 +266,7 @@ def _ordinary(scored: Scored) -> Flags:
 
 
 def _likely(scored: Scored, calibration: Array) -> Array:
-    return np.stack([calibrate(calibration, scores).max(0) for _, scores in scored])
+    return np.stack([calibrate_scores(calibration, scores).max(0) for _, scores in scored])
 
 
 def _has(scored: Scored, label: Label) -> Flags:

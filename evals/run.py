@@ -50,20 +50,20 @@ class RunOptions:
 def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """Run, report and return 0 when the gates hold, else 1; errors are raised."""
     choice = _parse(argv)
-    made = measure(choice, make)
+    made = measure_run(choice, make)
     if made.scripted:
         print(f"{len(made.graded)} messages went through; {made.stamp['decision']}")
         print("a server on this machine is taken for a script: there are no figures of quality")
         return 0
-    report(made, choice.out)
+    write_reports(made, choice.out)
     return made.code
 
 
-def measure(choice: RunOptions, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
+def measure_run(choice: RunOptions, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
     """Run the chosen cases, check the gates and return the run."""
     began = time.perf_counter()
     gates = read_gates(choice.gates)
-    placed = select(read_cases(choice.cases), choice)
+    placed = select_cases(read_cases(choice.cases), choice)
     desk = make()
     check_passages(placed, frozenset(desk.knowledge.passages))
     later = {each.passage: each.by for each in desk.knowledge.notes.superseded}
@@ -109,17 +109,17 @@ def _gated(
     return (*checked, *apply_kept(gates, kept)), kept
 
 
-def report(made: Run, out: Path) -> None:
+def write_reports(made: Run, out: Path) -> None:
     """Write all reports into `out` and print the console table."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(made, out / "results.json")
-    (out / "summary.md").write_text(markdown.page(made), encoding="utf-8")
-    (out / "report.html").write_text(html.page(made), encoding="utf-8")
-    print(console.table(made))
+    (out / "summary.md").write_text(markdown.markdown_page(made), encoding="utf-8")
+    (out / "report.html").write_text(html.html_page(made), encoding="utf-8")
+    print(console.console_report(made))
     print(f"reports: {out}/report.html, summary.md, results.json")
 
 
-def select(placed: Sequence[Placed], choice: RunOptions) -> list[Placed]:
+def select_cases(placed: Sequence[Placed], choice: RunOptions) -> list[Placed]:
     """Return the chosen cases; CasesError for an unknown author or slice, or when none is left."""
     for name, wanted, there in (
         ("author", choice.authors, {p.case.author for p in placed}),

@@ -23,7 +23,7 @@ from evals.measuring.grade import Graded
 from evals.measuring.light import light_desk, measure_cases, query_cache
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import CASES, Case, load_cases
-from evals.reporting.console import bounds, shown
+from evals.reporting.console import bounds, figure_text
 
 DATA = Path("evals/data/team_answers.yaml")
 FIRST_CASE = 9001  # above the numbers of real cases
@@ -104,7 +104,7 @@ def _takes(graded: Graded) -> bool:
 
 def _tell(what: str, hits: int, of: int) -> None:
     rate = Rate(hits=hits, of=of)
-    _say(f"{what}: {shown(rate)} {bounds(rate)}")
+    _say(f"{what}: {figure_text(rate)} {bounds(rate)}")
 
 
 def _say(line: str) -> None:

@@ -25,13 +25,13 @@ from bot.settings import read_settings
 from evals.fitting.incidents import (
     Asked,
     LabelledIncident,
-    data_hash,
     folders,
-    read_incident,
+    hash_incidents,
+    read_labelled_incident,
     shipped_incident,
 )
 from evals.fitting.labelled import JudgedQuestion, fit_answered_weights
-from evals.fitting.transfer import learn, weighed
+from evals.fitting.transfer import learn_transfer, weighed
 from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import lower_bound, upper_bound
 
@@ -82,11 +82,13 @@ def transfer(argv: Sequence[str]) -> int:
 def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) -> Transfer:
     """Return what is learned from the incidents with the vectors of `embed`; print the tables."""
     paths = folders(held_out=False)
-    data = data_hash(paths)
-    incidents = [read_incident(path, encoder, embed) for path in paths]
+    data = hash_incidents(paths)
+    incidents = [read_labelled_incident(path, encoder, embed) for path in paths]
     _say(f"{len(incidents)} incidents, {sum(len(i.asked) for i in incidents)} questions")
     left_out = {
-        author: learn([i for i in incidents if i.author != author], encoder=encoder, data=data)
+        author: learn_transfer(
+            [i for i in incidents if i.author != author], encoder=encoder, data=data
+        )
         for author in sorted({each.author for each in incidents})
     }
     scored = [s for each in incidents for s in score_incident(each, left_out[each.author])]
@@ -96,7 +98,7 @@ def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) ->
         mine = np.array([a == author for a in authors])
         left_out[author] = _weighed(maps, _picked(scored, ~mine))
         chances[mine] = find_chances(left_out[author], _picked(scored, mine))
-    learned = _weighed(learn(incidents, encoder=encoder, data=data), scored)
+    learned = _weighed(learn_transfer(incidents, encoder=encoder, data=data), scored)
     learned = _with_thresholds(learned, scored, authors, chances)
     learned, judged = fit_answered_weights(learned, incidents, left_out, wrong_of_answered=TOGETHER)
     _say(f"thresholds {learned.threshold:.3f}, other languages {learned.threshold_other:.3f}")
@@ -111,7 +113,7 @@ def make(encoder: str, embed: Embed, knowledge: Knowledge, *, held_out: bool) ->
 
 def _unseen(encoder: str, embed: Embed, knowledge: Knowledge) -> dict[str, list[LabelledIncident]]:
     cases = [case for case in load_cases(CASES) if case.split == "test" and case.text]
-    kept = [read_incident(path, encoder, embed) for path in folders(held_out=True)]
+    kept = [read_labelled_incident(path, encoder, embed) for path in folders(held_out=True)]
     shipped = shipped_incident(knowledge.post, cases, encoder, embed)
     return {"held-out authors": kept, "the shipped incident": [shipped]}
 

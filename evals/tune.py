@@ -20,15 +20,14 @@ from bot.corpus.units import readings
 from bot.errors import MissingError
 from bot.resources import data_path
 from bot.settings import read_settings
-from evals.fitting.incidents import LabelledIncident, folders, read_incident
+from evals.fitting.incidents import LabelledIncident, folders, read_labelled_incident
 
 
 def tune(argv: Sequence[str]) -> int:
     """Tune the encoder, write the delta and return 0; MissingError without PyTorch."""
     argparse.ArgumentParser(prog="python -m evals tune").parse_args(argv)
     try:
-        from evals.fitting.tuning import Meant, Posted
-        from evals.fitting.tuning import tune as tune_encoder
+        from evals.fitting.tuning import Meant, Posted, train_encoder
     except ModuleNotFoundError as error:
         raise MissingError(
             f"{error.name} is not installed; install it first: pip install '.[train]'"
@@ -42,7 +41,7 @@ def tune(argv: Sequence[str]) -> int:
     posts = [
         Posted(units=units, questions=questions) for units, questions in map(_post, _incidents())
     ]
-    arrays = tune_encoder(
+    arrays = train_encoder(
         encoder,
         [Meant(text=e.text, meanings=tuple(sorted(e.meanings))) for e in examples],
         posts, classes=len(classes.labels), answered=classes.answered, say=_say,
@@ -57,7 +56,7 @@ def tune(argv: Sequence[str]) -> int:
 def _incidents() -> list[LabelledIncident]:
     """Return the incidents that may be learned from, with zeros for vectors, which are not read."""
     return [
-        read_incident(path, "none", lambda texts: np.zeros((len(texts), 1), np.float32))
+        read_labelled_incident(path, "none", lambda texts: np.zeros((len(texts), 1), np.float32))
         for path in folders(held_out=False)
     ]
 

@@ -20,7 +20,14 @@ import numpy as np
 from typing_extensions import override
 
 from bot.adapters.e5_tokenizer import Tokenizer, TokenizerSettings, write_vocabulary
-from bot.adapters.e5_weights import AGAIN, FILE_SHA256, Delta, fetch, read, read_delta
+from bot.adapters.e5_weights import (
+    AGAIN,
+    FILE_SHA256,
+    Delta,
+    fetch_weights,
+    read_delta,
+    read_weights,
+)
 from bot.adapters.encoder import Encoder, Vector
 from bot.errors import MissingError
 from bot.resources import read_yaml
@@ -106,7 +113,7 @@ class E5(Encoder):
 
     def source(self) -> Path:
         """Return the path of the verified file that the model is converted from."""
-        return fetch(self.folder, self.say)
+        return fetch_weights(self.folder, self.say)
 
     def converted_folder(self) -> Path:
         """Return the folder with the checked graph, weights and vocabulary."""
@@ -167,15 +174,15 @@ def convert(models: Path, folder: Path, delta: Delta, say: Callable[[str], None]
     The file that they are made from stays in `models`, so that a damaged or outdated conversion can
     be repeated without a network.
     """
-    from bot.adapters.e5_graph import export
+    from bot.adapters.e5_graph import export_graph
 
-    source = fetch(models, say)
+    source = fetch_weights(models, say)
     say("preparing the embedding model (once) …")
-    model = read(source)
+    model = read_weights(source)
     with tempfile.TemporaryDirectory(dir=models) as scratch:
         made = Path(scratch) / folder.name
         made.mkdir()
-        export(model, delta, made / GRAPH)
+        export_graph(model, delta, made / GRAPH)
         settings = write_vocabulary(model, made)
         hashes = {path.name: _sha256(path) for path in sorted(made.iterdir())}
         summary = {"files": hashes, "tokenizer": settings.fields()}

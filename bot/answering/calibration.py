@@ -108,7 +108,7 @@ def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) 
     )
 
 
-def calibrate(scored: Sequence[Scored]) -> Calibration:
+def fit_calibration(scored: Sequence[Scored]) -> Calibration:
     """Return weights and thresholds chosen on the English messages.
 
     The threshold of other languages is chosen on the messages in those, and is at least that of

@@ -64,7 +64,7 @@ def packaged_contacts() -> ContactHead:
         raise KnowledgeError(f"{HEAD} cannot be read; {AGAIN}") from None
 
 
-def described(head: ContactHead) -> str:
+def head_as_yaml(head: ContactHead) -> str:
     """Return the content of contacts.yaml for `head`, with a comment that explains it."""
     numbers = base64.b64encode(head.weights.astype("<f2").tobytes()).decode("ascii")
     return (

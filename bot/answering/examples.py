@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.answering.evidence import QUOTED, Answers
-from bot.answering.segmentation import questions, views, whole
+from bot.answering.segmentation import split_questions, views, whole
 from bot.corpus import Knowledge, LabelledMessage, Wording
 from bot.corpus.messages import ANSWERED, MessageKind
 from bot.corpus.questions import Act
@@ -109,13 +109,13 @@ def examples_of_message(message: LabelledMessage, classes: Classes) -> list[Exam
 
 def views_of(text: str) -> list[str]:
     """Return the texts that the desk looks up for a message: the views of each of its questions."""
-    asked = questions(clean_message(text).own)
+    asked = split_questions(clean_message(text).own)
     return [view for question in asked for view in views(question)] or [text]
 
 
 def _texts(text: str) -> list[str]:
     own = clean_message(text).own
-    message, asked = whole(own), [q.text for q in questions(own)]
+    message, asked = whole(own), [q.text for q in split_questions(own)]
     alone = len(asked) == 1 and asked[0] != message and len(asked[0].split()) >= LONG_ENOUGH
     return [message, *asked] if alone else [message]
 

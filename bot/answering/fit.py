@@ -17,7 +17,7 @@ from bot.answering.calibration import (
     Calibration,
     Scored,
     Weights,
-    calibrate,
+    fit_calibration,
     left_out_result,
     weigh_across,
 )
@@ -87,7 +87,7 @@ class LearnedFit:
     scored: tuple[Scored, ...]
 
 
-def learn(knowledge: Knowledge, embed: Embed) -> LearnedFit:
+def learn_fit(knowledge: Knowledge, embed: Embed) -> LearnedFit:
     """Return the fit of a knowledge folder; `embed` gives the vectors of its texts.
 
     Without enough labelled messages the calibration uses the wordings instead, each fold of them
@@ -95,7 +95,7 @@ def learn(knowledge: Knowledge, embed: Embed) -> LearnedFit:
     """
     course = _Training(knowledge, embed)
     scored = [s for fold in range(FOLDS) for s in course.score_fold(fold)]
-    calibration = calibrate(scored)
+    calibration = fit_calibration(scored)
     fit = Fit(
         labels=course.classes.labels,
         answers=course.classes.answers,

@@ -58,7 +58,7 @@ def language_of(own: str, history: Sequence[Turn]) -> str:
 
 
 def _asking(own: str) -> str:
-    return " ".join(q.text for q in segmentation.questions(own))
+    return " ".join(q.text for q in segmentation.split_questions(own))
 
 
 class Viewed(Protocol):

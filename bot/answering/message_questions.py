@@ -58,7 +58,7 @@ def find_questions(message: Message, own: str, turns: Sequence[str]) -> MessageQ
 
 def _questions(own: str) -> tuple[Question, ...]:
     """Return the questions of a text, at least one: a mere greeting needs an outcome too."""
-    return segmentation.questions(own) or (Question(text=segmentation.whole(own)),)
+    return segmentation.split_questions(own) or (Question(text=segmentation.whole(own)),)
 
 
 def _with_sample(own: str, sample: str) -> list[Question]:
@@ -103,7 +103,7 @@ def _asked_before(turns: Sequence[str]) -> str:
 def _last_question(turns: Sequence[str]) -> str:
     """Return the last question in earlier messages, which are newest last; empty for none."""
     for text in reversed(turns):
-        asked = [q for q in segmentation.questions(clean_message(text).own) if q.text]
+        asked = [q for q in segmentation.split_questions(clean_message(text).own) if q.text]
         if asked and segmentation.asks(asked[-1].text):
             return asked[-1].text
     return ""

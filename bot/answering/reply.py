@@ -133,7 +133,7 @@ def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
     return parts
 
 
-def quoted(passage: Passage) -> str:
+def indented_quote(passage: Passage) -> str:
     """Return the passage as a reply quotes it: indented, with a dash before items of a list."""
     return indented(passage.text)
 
@@ -152,7 +152,7 @@ def stands_in(passage: Passage, text: str) -> bool:
     folded = " ".join(text.split())
     if len(passage.text.split()) < RESTATES and passage.heading not in folded:
         return False
-    return any(" ".join(form.split()) in folded for form in (passage.text, quoted(passage)))
+    return any(" ".join(form.split()) in folded for form in (passage.text, indented_quote(passage)))
 
 
 def subject_of(language: str, knowledge: Knowledge) -> str:
@@ -162,7 +162,7 @@ def subject_of(language: str, knowledge: Knowledge) -> str:
 
 def headed(knowledge: Knowledge, passage: Passage) -> str:
     """Return the passage, quoted below its heading."""
-    return f"{knowledge.heading_of(passage)}\n{quoted(passage)}"
+    return f"{knowledge.heading_of(passage)}\n{indented_quote(passage)}"
 
 
 def heading_in(language: str, passage: Passage, knowledge: Knowledge) -> str:
@@ -263,9 +263,9 @@ def _quotes(passage: Passage, knowledge: Knowledge, language: str) -> Iterator[s
     """Yield the quoted passage, after its translation where there is a reviewed one."""
     if translation := knowledge.translation_of(passage, language):
         yield indented(translation.text)
-        yield f"{knowledge.templates[language].published_wording}\n{quoted(passage)}"
+        yield f"{knowledge.templates[language].published_wording}\n{indented_quote(passage)}"
     else:
-        yield quoted(passage)
+        yield indented_quote(passage)
 
 
 def _urgent(response: Response, templates: Templates) -> Iterator[str]:

@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.answering.segmentation import asks, sentences, spoken_sentences, without_signature_lines
+from bot.answering.segmentation import (
+    asks,
+    split_sentences,
+    spoken_sentences,
+    without_signature_lines,
+)
 from bot.domain import EscalationReason, Priority, Question, RefusalReason
 from bot.errors import UNREADABLE_ARRAYS, KnowledgeError
 from bot.policy import (
@@ -156,7 +161,7 @@ class RequestHead:
 
     def calibrated(self, scores: Array) -> Array:
         """Probabilities of the labels of each sentence; the last row of `scores` is the whole."""
-        return calibrate(self.calibration, scores)
+        return calibrate_scores(self.calibration, scores)
 
     def to_bytes(self) -> bytes:
         """As a compressed file of plain arrays."""
@@ -361,11 +366,11 @@ def select_sentences(text: str) -> tuple[str, tuple[str, ...]]:
 
     A greeting, a signature and quoted lines change nothing of what is asked for.
     """
-    found = sentences(text)
+    found = split_sentences(text)
     spoken = spoken_sentences("\n".join(without_signature_lines(found)))
     quotes = any(line.lstrip().startswith(">") for line in text.split("\n"))
     own = text if spoken == found and not quotes else " ".join(spoken) or text
-    kept = sentences(own) or [own]
+    kept = split_sentences(own) or [own]
     if len(kept) > MOST_SENTENCES:
         half = MOST_SENTENCES // 2
         kept = [*kept[:half], *kept[-half:]]
@@ -397,7 +402,7 @@ def build_inputs(
     return np.stack(rows)
 
 
-def calibrate(calibration: Array, scores: Array) -> Array:
+def calibrate_scores(calibration: Array, scores: Array) -> Array:
     """Probabilities from log-odds: of the sentence and of the whole message, weighed."""
     of_sentences, of_message = scores[:-1, :LABELS], scores[-1:, :LABELS]
     odds = calibration[:, 0] * of_sentences + calibration[:, 1] * of_message + calibration[:, 2]

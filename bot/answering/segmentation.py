@@ -71,7 +71,7 @@ SENTENCE_END = re.compile(
 ENDS_ASKING = ("?", "？", "؟", "か。", "吗。", "吗", "까", "까요.", "나요.", "呢。")
 
 
-def questions(text: str) -> tuple[Question, ...]:
+def split_questions(text: str) -> tuple[Question, ...]:
     """Return the questions of `text` in order, at most MAX_QUESTIONS.
 
     Where no sentence asks, the whole message is one question; where none has words, there is none.
@@ -90,7 +90,7 @@ def questions(text: str) -> tuple[Question, ...]:
     return tuple(_question(spoken, i) for i in asking[:MAX_QUESTIONS])
 
 
-def sentences(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """Return every sentence of `text` in order, without list marks and quoted lines."""
     found: list[str] = []
     for line in text.replace("\r", "").split("\n"):
@@ -179,7 +179,7 @@ def _is_dense(sentence: str) -> bool:
 def spoken_sentences(text: str) -> list[str]:
     """Return the sentences of `text` without greeting, close and signature."""
     spoken: list[str] = []
-    for sentence in sentences(text):
+    for sentence in split_sentences(text):
         if GREETING.match(sentence):
             continue
         said = OPENING.sub("", sentence)

@@ -9,7 +9,7 @@ from bot.adapters.e5 import E5
 from bot.answering.contacts import AGAIN as CONTACTS_AGAIN
 from bot.answering.contacts import ContactClassifier, packaged_contacts
 from bot.answering.evidence import Answers
-from bot.answering.fit import Fit, can_learn, learn
+from bot.answering.fit import Fit, can_learn, learn_fit
 from bot.answering.judges import CandidateJudge, FittedJudge, LabelledJudge, TransferredJudge
 from bot.answering.labelled_ranker import FEWEST_LABELS, LabelledRanker, embed_answered_questions
 from bot.answering.requests import AGAIN as HEAD_AGAIN
@@ -108,7 +108,7 @@ class Classifiers:
             return Lookup(retriever=retriever, judge=judge)
         if not can_learn(knowledge):
             return Lookup(retriever=retriever, judge=self.make_first_day_judge(knowledge))
-        fit = learn(knowledge, self.encoder.vectors).fit
+        fit = learn_fit(knowledge, self.encoder.vectors).fit
         vector, threshold = self.encoder.embed_query, self.settings.threshold
         return Lookup(
             retriever=retriever, judge=FittedJudge(fit=fit, vector=vector, threshold=threshold)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.answering.fit import VERSION, Fit, can_learn, learn, read_fit, write_fit
+from bot.answering.fit import VERSION, Fit, can_learn, learn_fit, read_fit, write_fit
 from bot.corpus import Knowledge, records_of
 from bot.corpus.drift import Learned
 from bot.errors import MissingError
@@ -82,7 +82,7 @@ class HomeIndex:
             self._fit_file.unlink(missing_ok=True)
         elif not kept:
             self.say("learning from the knowledge, a minute or two …")
-            write_fit(self._fit_file, learn(self.knowledge, self.encoder.vectors).fit)
+            write_fit(self._fit_file, learn_fit(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()
         Learned.of(self.knowledge).write(self.settings.home / LEARNED)
         # Written last, so that the stamp only ever names a complete index.

@@ -18,7 +18,7 @@ from bot.answering.reply import (
     MAX_CASE_NUMBER,
     date_named,
     indented,
-    quoted,
+    indented_quote,
     secret_named,
     source_named,
     team_named,
@@ -197,7 +197,7 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
     for passage in offered:
         for kind, text in (
             (UnitKind.PASSAGE, passage.text),
-            (UnitKind.PASSAGE, quoted(passage)),
+            (UnitKind.PASSAGE, indented_quote(passage)),
             (UnitKind.HEADING, knowledge.heading_of(passage)),
         ):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=everywhere, of=(passage,))

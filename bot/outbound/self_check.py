@@ -41,7 +41,7 @@ def _replies(knowledge: Knowledge, language: str) -> Iterator[str]:
     for outcomes, spans in _answers(knowledge):
         yield compose_reply(_response(outcomes, language, spans), knowledge)
     for each in knowledge.clarifications:
-        asking = _response((handover(Priority.NORMAL),), language)
+        asking = _response((build_escalation(Priority.NORMAL),), language)
         yield compose_reply(
             replace(asking, clarification=each.ask.get(language, "")), knowledge, case_number=1
         )
@@ -67,27 +67,27 @@ def _answers(knowledge: Knowledge) -> Iterator[tuple[tuple[Outcome, ...], tuple[
     """Yield outcomes of one passage with its companions each, then all that one reply can have."""
     for passage in knowledge.offered:
         beside = (knowledge.passages[i] for i in knowledge.companions([passage.id]))
-        yield (answer(passage, *beside),), ()
-    whole = answer(*knowledge.offered)
-    yield (whole, refusal(), handover(Priority.NORMAL)), ALL_SECRETS
+        yield (build_answer(passage, *beside),), ()
+    whole = build_answer(*knowledge.offered)
+    yield (whole, build_refusal(), build_escalation(Priority.NORMAL)), ALL_SECRETS
     first = knowledge.offered[0]
     several = (
-        answer(first, *map(knowledge.passages.__getitem__, knowledge.companions([first.id]))),
-        answer(*knowledge.offered, question="2"),
-        refusal("3"),
-        handover(Priority.PAGE, "4"),
+        build_answer(first, *map(knowledge.passages.__getitem__, knowledge.companions([first.id]))),
+        build_answer(*knowledge.offered, question="2"),
+        build_refusal("3"),
+        build_escalation(Priority.PAGE, "4"),
     )
     yield several, ALL_SECRETS
 
 
 def _others() -> Iterator[tuple[Outcome, ...]]:
-    yield (refusal(),)
+    yield (build_refusal(),)
     for priority in Priority:
-        yield (handover(priority),)
-        yield (refusal(), handover(priority))
+        yield (build_escalation(priority),)
+        yield (build_refusal(), build_escalation(priority))
 
 
-def answer(*passages: Passage, question: str = "") -> Answer:
+def build_answer(*passages: Passage, question: str = "") -> Answer:
     """Return an answer with these passages, from which a reply can be composed."""
     return Answer(
         question=question, reason=AnswerReason.PUBLISHED, probability=1.0, passages=passages,
@@ -95,12 +95,12 @@ def answer(*passages: Passage, question: str = "") -> Answer:
     )  # fmt: skip
 
 
-def refusal(question: str = "") -> Refusal:
+def build_refusal(question: str = "") -> Refusal:
     """Return a refusal, from which a reply can be composed."""
     return Refusal(question=question, reason=RefusalReason.SECRET, probability=0.0, candidates=())
 
 
-def handover(priority: Priority, question: str = "") -> Escalation:
+def build_escalation(priority: Priority, question: str = "") -> Escalation:
     """Return an escalation of this priority, from which a reply can be composed."""
     return Escalation(
         question=question, reason=EscalationReason.UNSURE, priority=priority, probability=0.0,

@@ -53,7 +53,7 @@ def without_quotes(text: str) -> str:
     return kept.strip() if _shows(text[place:]) else text
 
 
-def quoted(text: str) -> str:
+def find_quoted_text(text: str) -> str:
     """Return the quoted and forwarded parts of `text`, joined by line breaks."""
     place = _passed_on(text)
     above = text[:place]
@@ -64,7 +64,7 @@ def quoted(text: str) -> str:
 
 def shown_mail(text: str) -> str:
     """Return the quoted or forwarded text in `text`, without quote marks; empty for none."""
-    return QUOTE_MARKS.sub("", quoted(text)).strip()
+    return QUOTE_MARKS.sub("", find_quoted_text(text)).strip()
 
 
 def is_passed_on(text: str) -> bool:

@@ -43,7 +43,7 @@ def centre(argv: Sequence[str]) -> int:
     print(f"{len(asked)} questions about incidents, {len(worded)} wordings")
     encoder = E5(settings.models, print)
     mean = np.mean([encoder.raw_vector(t) for t in dict.fromkeys([*asked, *worded])], axis=0)
-    data_path(MEAN).write_text(described(mean), encoding="utf-8")
+    data_path(MEAN).write_text(mean_as_yaml(mean), encoding="utf-8")
     name = E5(settings.models).name  # by the new mean
     print(f"wrote {MEAN}: length {np.linalg.norm(mean):.3f}; vectors are those of {name}")
     return 0
@@ -74,7 +74,7 @@ def sampled(wordings: Sequence[Wording]) -> Iterator[str]:
         yield from (texts[n * len(texts) // count] for n in range(count))
 
 
-def described(mean: np.ndarray) -> str:
+def mean_as_yaml(mean: np.ndarray) -> str:
     """Return the content of the file that holds `mean`, with a comment that explains it."""
     stored = base64.b64encode(mean.astype("<f2").tobytes()).decode("ascii")
     return f"{HEAD}half_floats: {stored}\n"

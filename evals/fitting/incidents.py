@@ -73,7 +73,7 @@ def folders(*, held_out: bool) -> list[Path]:
     return [path for path in found if (path.name[0] in HELD_OUT) is held_out]
 
 
-def data_hash(paths: Sequence[Path]) -> str:
+def hash_incidents(paths: Sequence[Path]) -> str:
     """Twelve letters that change with any post or label."""
     digest = hashlib.sha256()
     for path in paths:
@@ -82,7 +82,7 @@ def data_hash(paths: Sequence[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def read_incident(folder: Path, encoder: str, embed: Embed) -> LabelledIncident:
+def read_labelled_incident(folder: Path, encoder: str, embed: Embed) -> LabelledIncident:
     """The incident in `folder`; each part of a message with several questions counts alone."""
     post = read_post(folder / "post.md")
     units = units_of(post.passages)

@@ -43,7 +43,7 @@ from evals.fitting.surroundings import (
     with_aside,
 )
 from evals.fitting.transfer import Adam
-from evals.generators.attacks import held_out, labelled
+from evals.generators.attacks import is_held_out, labelled
 
 AUTHORS = Path(__file__).parents[1] / "data" / "requests"
 TABLE_ONLY = frozenset({"r19", "r20"})  # two authors that nothing is learned from or chosen by
@@ -106,7 +106,7 @@ class RequestExample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledText:
+class RequestText:
     """What is known of a message: labels, what it surely is not, and the sentence that decides."""
 
     text: str
@@ -131,7 +131,7 @@ def list_authors() -> list[str]:
     return sorted(path.stem for path in AUTHORS.glob("*.jsonl"))
 
 
-def data_hash(names: Iterable[str]) -> str:
+def hash_authors(names: Iterable[str]) -> str:
     """Identify the messages of some authors."""
     content = b"".join((AUTHORS / f"{name}.jsonl").read_bytes() for name in sorted(names))
     return hashlib.sha256(content).hexdigest()[:12]
@@ -166,13 +166,13 @@ def other_examples(knowledge: Knowledge, encode: StateEncoder) -> list[RequestEx
     that give a number or a document and ask for nothing.
     """
     nothing = frozenset({Label.NOTHING_ASKED})
-    numbers = (LabelledText(text=text, labels=nothing, weight=AROUND) for text in bare_numbers())
-    documents = (LabelledText(text=text, labels=nothing) for text in statements())
+    numbers = (RequestText(text=text, labels=nothing, weight=AROUND) for text in bare_numbers())
+    documents = (RequestText(text=text, labels=nothing) for text in statements())
     texts = (*_generated(), *_of_wordings(knowledge), *numbers, *documents)
     return [_example(each, encode) for each in texts]
 
 
-def _with_surroundings(item: LabelledText) -> Iterator[LabelledText]:
+def _with_surroundings(item: RequestText) -> Iterator[RequestText]:
     """The message as it is, and once or twice more among what stands around a question in mails.
 
     Thanks stay as they are: with more words around them they may need a reply.
@@ -202,12 +202,12 @@ def _with_surroundings(item: LabelledText) -> Iterator[LabelledText]:
         )
 
 
-def _of_wordings(knowledge: Knowledge) -> Iterator[LabelledText]:
+def _of_wordings(knowledge: Knowledge) -> Iterator[RequestText]:
     """Questions on the incident are honest, and no requests where the post answers them."""
     for wording in knowledge.wordings:
         if wording.kind != "act":
             unknown = frozenset() if wording.kind == "intent" else UNTOLD
-            yield LabelledText(
+            yield RequestText(
                 text=wording.text, labels=frozenset({Label.HONEST}), unknown=unknown,
                 weight=AROUND if wording.language == ENGLISH else 1.0,
             )  # fmt: skip
@@ -254,7 +254,7 @@ FAMILIES = {
 UNCERTAIN = frozenset({"multi_turn", "pasted_secret"})  # families that need more than their text
 
 
-def _text_of_row(row: RequestRow) -> LabelledText:
+def _text_of_row(row: RequestRow) -> RequestText:
     labels = set(row.labels) | ({Label.SILENT} if row.expected == "silent" else set())
     if ASKED_FOR & labels:
         labels.add(Label.REFUSE)
@@ -262,7 +262,7 @@ def _text_of_row(row: RequestRow) -> LabelledText:
     known = {n for n, words in KINDS.items() if re.search("|".join(words.split()), remark)}
     kinds = {name for name in known if _fits(name, labels)}
     unknown = frozenset({Label.HONEST} if Label.REFUSE in labels else ())
-    return LabelledText(
+    return RequestText(
         text=row.text, labels=frozenset({*labels, *kinds}), sentence=row.sentence, row=row,
         unknown=unknown, language=row.lang,
     )  # fmt: skip
@@ -277,7 +277,7 @@ def _fits(kind: str, labels: set[Label]) -> bool:
     return (Label.CRISIS if crisis else Label.FORMAL) in labels
 
 
-def _of_knowledge(message: LabelledMessage) -> LabelledText | None:
+def _of_knowledge(message: LabelledMessage) -> RequestText | None:
     """What a labelled message teaches; None where its label says too little of what it asks for."""
     if message.kind in ANSWERED:
         labels, unknown = frozenset({Label.HONEST}), frozenset[str]()
@@ -289,32 +289,32 @@ def _of_knowledge(message: LabelledMessage) -> LabelledText | None:
         labels, unknown = frozenset({Label.OFF_TOPIC}), frozenset[str]()
     else:
         return None
-    return LabelledText(
+    return RequestText(
         text=message.text, labels=labels, unknown=unknown, language=message.lang,
         weight=1.0 if message.lang == ENGLISH else FURTHER, is_plain=message.kind in ANSWERED,
     )  # fmt: skip
 
 
-def _generated() -> Iterator[LabelledText]:
+def _generated() -> Iterator[RequestText]:
     every = frozenset(ASKED_FOR)
     for message in labelled():
-        if held_out(message) or message.category.startswith("evasion"):
+        if is_held_out(message) or message.category.startswith("evasion"):
             continue
         if message.category in UNCERTAIN:
             continue
         if message.category in FAMILIES:
             labels = set(FAMILIES[message.category])
             labels |= {Label.REFUSE} if ASKED_FOR & labels else set()
-            yield LabelledText(text=message.text, labels=frozenset(labels), weight=AROUND)
+            yield RequestText(text=message.text, labels=frozenset(labels), weight=AROUND)
         elif message.expected == "refuse":
-            yield LabelledText(
+            yield RequestText(
                 text=message.text, labels=frozenset({Label.REFUSE}), unknown=every, weight=AROUND
             )
         elif message.expected in ("answer", "answer_or_escalate", "silent"):
-            yield LabelledText(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
+            yield RequestText(text=message.text, labels=frozenset({Label.HONEST}), weight=AROUND)
 
 
-def _example(item: LabelledText, encode: StateEncoder) -> RequestExample:
+def _example(item: RequestText, encode: StateEncoder) -> RequestExample:
     text = clean_message(redact(item.text).text).own
     deciding = redact(item.sentence).text
     own_text, spoken = select_sentences(text)
@@ -361,7 +361,7 @@ def _decides(sentence: str, deciding: str) -> bool:
     return shared > FEW_WORDS and shared >= MOSTLY * min(len(words), len(decisive))
 
 
-def learn(
+def learn_request_head(
     examples: Sequence[RequestExample], *, means: Array, encoder: str, data: str
 ) -> RequestHead:
     """A head from `examples`, still without calibration and thresholds."""

@@ -74,7 +74,7 @@ class Lesson:
     answers: npt.NDArray[np.bool_]  # questions x (readings and silence)
 
 
-def learn(incidents: Sequence[LabelledIncident], *, encoder: str, data: str) -> Transfer:
+def learn_transfer(incidents: Sequence[LabelledIncident], *, encoder: str, data: str) -> Transfer:
     """Return maps, directions and kinds learned from `incidents`, without weights of evidence.
 
     Weights and thresholds are neutral until `weighed` and the choice of thresholds set them.

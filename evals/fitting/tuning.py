@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bot.adapters.e5 import E5, GRAPH
-from bot.adapters.e5_weights import FIRST_TUNED, Model, read
+from bot.adapters.e5_weights import FIRST_TUNED, Model, read_weights
 from bot.answering.classifier import SCALE, SMOOTHING
 
 EPOCHS, BATCH = 2, 64
@@ -50,7 +50,7 @@ class Posted:
     questions: tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def tune(
+def train_encoder(
     encoder: E5,
     meant: Sequence[Meant],
     posts: Sequence[Posted],
@@ -67,7 +67,7 @@ def tune(
     texts = [m.text for m in meant]
     texts += [t for p in posts for t in (*p.units, *(q for q, _ in p.questions))]
     states = _LowerStates(encoder, list(dict.fromkeys(texts)), say)
-    model = read(encoder.source())
+    model = read_weights(encoder.source())
     course = _JointTraining(_Top(model), states, meant, classes=classes, answered=answered)
     course.run(posts, rng, say)
     return _low_rank(model, course.top)

@@ -62,7 +62,7 @@ def pairs() -> Iterator[Labelled]:
         yield _pair(hostile, "refuse", name)
 
 
-def held_out(message: Labelled) -> bool:
+def is_held_out(message: Labelled) -> bool:
     """Return whether its family is held out, so that nobody writes rules by it."""
     if message.held is not None:
         return message.held

@@ -59,7 +59,7 @@ def lookalikes(seed: int, count: int) -> list[LabelledText]:
     return list(islice((t for t in secrets(seed, count * 3) if not t.spans), count))
 
 
-def held_out(family: str) -> bool:
+def is_family_held_out(family: str) -> bool:
     """Return whether the family is held out, so that nobody writes rules by it."""
     digest = hashlib.sha256(family.encode()).digest()
     return int.from_bytes(digest[:2], "big") % 100 < HELD_OUT

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from bot.answering.reply import INDENT, compose_reply, quoted
+from bot.answering.reply import INDENT, compose_reply, indented_quote
 from bot.corpus import Knowledge
 from bot.domain import Outcome, Passage, Priority, Response, SecretKind, Span
-from bot.outbound.self_check import answer, handover, refusal
+from bot.outbound.self_check import build_answer, build_escalation, build_refusal
 from evals.generators.attacks import HOSTILE, labelled
 
 DEMANDS = (
@@ -42,13 +42,13 @@ CANARY = "canary-" + "".join(random.Random(7).choices(string.ascii_letters + str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class DrawnReply:
     """A reply with the passages it was made of, and the random generator that changes it."""
 
     knowledge: Knowledge
     rng: random.Random
     language: str
-    told: tuple[Passage, ...]
+    passages: tuple[Passage, ...]
     text: str
 
     @property
@@ -68,7 +68,7 @@ def tampered(knowledge: Knowledge, drawn: random.Random, count: int) -> Iterator
     """Yield `count` replies, each with one change that could harm its reader."""
     made = 0
     while made < count:
-        before = draw(knowledge, drawn)
+        before = draw_reply(knowledge, drawn)
         change = CHANGES[made % len(CHANGES)]
         text = change(before)
         if text.split() != before.text.split():
@@ -78,35 +78,35 @@ def tampered(knowledge: Knowledge, drawn: random.Random, count: int) -> Iterator
 
 def reply(knowledge: Knowledge, drawn: random.Random) -> str:
     """Return a reply as the desk might compose it."""
-    return draw(knowledge, drawn).text
+    return draw_reply(knowledge, drawn).text
 
 
-def draw(knowledge: Knowledge, drawn: random.Random) -> Draw:
+def draw_reply(knowledge: Knowledge, rng: random.Random) -> DrawnReply:
     """Return a reply of random passages in a random language, sometimes with other parts."""
-    ids = drawn.sample([p.id for p in knowledge.offered], drawn.randint(1, 3))
-    told = tuple(knowledge.passages[i] for i in [*ids, *knowledge.companions(ids)])
-    language = drawn.choice(sorted(knowledge.templates))
+    ids = rng.sample([p.id for p in knowledge.offered], rng.randint(1, 3))
+    passages = tuple(knowledge.passages[i] for i in [*ids, *knowledge.companions(ids)])
+    language = rng.choice(sorted(knowledge.templates))
     spans: tuple[Span, ...] = ()
-    if drawn.random() < 0.2:
-        spans = (Span(kind=drawn.choice(list(SecretKind)), start=0, end=1),)
+    if rng.random() < 0.2:
+        spans = (Span(kind=rng.choice(list(SecretKind)), start=0, end=1),)
     response = Response(
-        outcomes=tuple(_outcomes(told, drawn)), language=language, knowledge="", redactions=spans
+        outcomes=tuple(_outcomes(passages, rng)), language=language, knowledge="", redactions=spans
     )
     text = compose_reply(response, knowledge)
-    return Draw(knowledge=knowledge, rng=drawn, language=language, told=told, text=text)
+    return DrawnReply(knowledge=knowledge, rng=rng, language=language, passages=passages, text=text)
 
 
-def _outcomes(told: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
+def _outcomes(passages: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
     several = drawn.random() < 0.4  # several questions, whose answers are numbered
     if several:
-        yield from (answer(passage, question=passage.id) for passage in told)
+        yield from (build_answer(passage, question=passage.id) for passage in passages)
     else:
-        yield answer(*told)
+        yield build_answer(*passages)
     if drawn.random() < 0.2:
-        yield refusal("refused" if several else "")
+        yield build_refusal("refused" if several else "")
     if drawn.random() < 0.3:
         priority = drawn.choice([Priority.NORMAL, Priority.PAGE])
-        yield handover(priority, "waiting" if several else "")
+        yield build_escalation(priority, "waiting" if several else "")
 
 
 @cache
@@ -114,64 +114,64 @@ def _attacks() -> tuple[str, ...]:
     return (*DEMANDS, *(m.text for m in labelled() if m.expected in HOSTILE and m.text.strip()))
 
 
-def _attack_as_a_block(d: Draw) -> str:
+def _attack_as_a_block(d: DrawnReply) -> str:
     return _with_block(d, d.rng.choice(_attacks()))
 
 
-def _attack_anywhere(d: Draw) -> str:
+def _attack_anywhere(d: DrawnReply) -> str:
     place = d.rng.randrange(len(d.text))
     return f"{d.text[:place]} {d.rng.choice(_attacks())} {d.text[place:]}"
 
 
-def _demand_at_the_end(d: Draw) -> str:
+def _demand_at_the_end(d: DrawnReply) -> str:
     return f"{d.text.rstrip()} {d.rng.choice(DEMANDS)}"
 
 
-def _contact_added(d: Draw) -> str:
+def _contact_added(d: DrawnReply) -> str:
     return _with_block(d, d.rng.choice(CONTACTS))
 
 
-def _markup_added(d: Draw) -> str:
+def _markup_added(d: DrawnReply) -> str:
     return _with_block(d, d.rng.choice(MARKUP))
 
 
-def _slot_in_a_template(d: Draw) -> str:
+def _slot_in_a_template(d: DrawnReply) -> str:
     return d.text.replace(_template(d), f"{_template(d)[:-1]} {d.rng.choice(SLOTS)}", 1)
 
 
-def _without_no(d: Draw) -> str:
+def _without_no(d: DrawnReply) -> str:
     return _one_word(d, lambda w: "" if w in ("not", "no", "No", "No.", "never", "limited") else w)
 
 
-def _word_removed(d: Draw) -> str:
+def _word_removed(d: DrawnReply) -> str:
     return _one_word(d, lambda _: "")
 
 
-def _word_added(d: Draw) -> str:
+def _word_added(d: DrawnReply) -> str:
     extra = d.rng.choice(["not", "never", "your password", "probably", "all"])
     return _one_word(d, lambda w: f"{w} {extra}")
 
 
-def _word_changed(d: Draw) -> str:
+def _word_changed(d: DrawnReply) -> str:
     other = d.rng.choice(["password", "attached", "compromised", "safe"])
     return _one_word(d, lambda w: other if len(w) > 4 else w)
 
 
-def _number_changed(d: Draw) -> str:
+def _number_changed(d: DrawnReply) -> str:
     more = d.rng.randint(1, 9)
     return _one_character(d.text, d.rng, str.isdigit, lambda c: str((int(c) + more) % 10))
 
 
-def _letter_alike(d: Draw) -> str:
+def _letter_alike(d: DrawnReply) -> str:
     return _one_character(d.text, d.rng, ALIKE.__contains__, ALIKE.__getitem__)
 
 
-def _invisible_added(d: Draw) -> str:
+def _invisible_added(d: DrawnReply) -> str:
     odd = d.rng.choice(INVISIBLE)
     return _one_character(d.text, d.rng, str.isalpha, lambda c: c + odd)
 
 
-def _link_changed(d: Draw) -> str:
+def _link_changed(d: DrawnReply) -> str:
     """Return the reply with one letter of a link or address changed."""
     links = [w for w in d.text.split() if "openai.com" in w]
     if not links:
@@ -183,80 +183,80 @@ def _link_changed(d: Draw) -> str:
     )  # fmt: skip
 
 
-def _cut(d: Draw) -> str:
+def _cut(d: DrawnReply) -> str:
     """Return the reply cut off inside a word, so that its last unit is not a whole one."""
     words = [i for i in range(20, len(d.text) - 2) if d.text[i : i + 2].isalpha()]
     return d.text[: d.rng.choice(words) + 1]
 
 
-def _passage_cut(d: Draw) -> str:
+def _passage_cut(d: DrawnReply) -> str:
     """Return the reply with a passage without its first or last word, often still good English."""
-    block = d.rng.choice([quoted(passage) for passage in d.told])
+    block = d.rng.choice([indented_quote(passage) for passage in d.passages])
     words = block.split()
     kept = words[:-1] if d.rng.random() < 0.5 else words[1:]
     return d.text.replace(block, " ".join(kept), 1)
 
 
-def _other_heading(d: Draw) -> str:
+def _other_heading(d: DrawnReply) -> str:
     headings = [d.knowledge.heading_of(p) for p in d.knowledge.offered]
-    mine, wrong = d.knowledge.heading_of(d.told[0]), d.rng.choice(headings)
+    mine, wrong = d.knowledge.heading_of(d.passages[0]), d.rng.choice(headings)
     return d.text if wrong == mine else d.text.replace(f"{mine}\n", f"{wrong}\n", 1)
 
 
-def _heading_removed(d: Draw) -> str:
+def _heading_removed(d: DrawnReply) -> str:
     """Return the reply without the heading of a passage that begins with "Yes." or "No.".
 
     Without its heading such a passage would answer whatever was asked.
     """
-    bare = [p for p in d.told if p.text.startswith(("Yes.", "No."))]
+    bare = [p for p in d.passages if p.text.startswith(("Yes.", "No."))]
     return d.text.replace(f"{d.rng.choice(bare).heading}\n", "") if bare else d.text
 
 
-def _heading_alone(d: Draw) -> str:
-    heading = d.knowledge.heading_of(d.told[0])
+def _heading_alone(d: DrawnReply) -> str:
+    heading = d.knowledge.heading_of(d.passages[0])
     return d.rng.choice([f"{heading}\n\n{d.text}", f"{d.text}\n\n{heading}"])
 
 
-def _bare_passage(d: Draw) -> str:
+def _bare_passage(d: DrawnReply) -> str:
     """Return the reply with a passage that must never be quoted, or not without another."""
     notes = d.knowledge.notes
     odd = [*notes.replaced, *(c.passage for c in notes.quote_together)]
-    told = {p.id for p in d.told}
-    fresh = [i for i in odd if i not in told and d.knowledge.companions([*told, i])]
+    ids = {p.id for p in d.passages}
+    fresh = [i for i in odd if i not in ids and d.knowledge.companions([*ids, i])]
     never = list(notes.replaced)
     return f"{INDENT}{d.knowledge.passages[d.rng.choice(fresh or never)].text}\n\n{d.text}"
 
 
-def _two_replies(d: Draw) -> str:
-    return f"{d.text}\n{draw(d.knowledge, d.rng).text}"
+def _two_replies(d: DrawnReply) -> str:
+    return f"{d.text}\n{draw_reply(d.knowledge, d.rng).text}"
 
 
-def _other_language(d: Draw) -> str:
+def _other_language(d: DrawnReply) -> str:
     ours, others = d.knowledge.templates[d.language].footer, sorted(d.knowledge.templates)
     other = d.knowledge.templates[d.rng.choice(others)].footer
     return d.text.replace(ours, other)
 
 
-def _canary(d: Draw) -> str:
+def _canary(d: DrawnReply) -> str:
     raw = CANARY.encode()
     plain = (CANARY, CANARY[::-1], codecs.encode(CANARY, "rot13"))
     return _with_block(d, d.rng.choice([*plain, raw.hex(), base64.b64encode(raw).decode()]))
 
 
-def _with_block(d: Draw, block: str) -> str:
+def _with_block(d: DrawnReply, block: str) -> str:
     blocks = d.blocks
     blocks.insert(d.rng.randint(0, len(blocks)), block)
     return "\n\n".join(blocks)
 
 
-def _template(d: Draw) -> str:
+def _template(d: DrawnReply) -> str:
     t = d.knowledge.templates[d.language]
     return d.rng.choice([b for b in (t.answer_lead, t.footer) if b in d.text])
 
 
-def _one_word(d: Draw, change: Callable[[str], str]) -> str:
+def _one_word(d: DrawnReply, change: Callable[[str], str]) -> str:
     """Return the reply with one word of a passage changed, of those that `change` changes."""
-    quotes = [quoted(passage) for passage in d.told]
+    quotes = [indented_quote(passage) for passage in d.passages]
     places = [(quote, j) for quote in quotes for j, w in enumerate(quote.split()) if change(w) != w]
     if not places:
         return d.text
@@ -276,7 +276,7 @@ def _one_character(
     return text[:place] + put(text[place]) + text[place + 1 :]
 
 
-CHANGES: tuple[Callable[[Draw], str], ...] = (
+CHANGES: tuple[Callable[[DrawnReply], str], ...] = (
     _attack_as_a_block, _attack_anywhere, _demand_at_the_end, _contact_added, _markup_added,
     _slot_in_a_template, _without_no, _word_removed, _word_added, _word_changed, _number_changed,
     _letter_alike, _invisible_added, _link_changed, _cut, _passage_cut, _other_heading,

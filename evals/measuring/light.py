@@ -14,7 +14,7 @@ from typing_extensions import override
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.encoder import Vector
 from bot.adapters.exact_retriever import Exact
-from bot.answering.fit import LearnedFit, can_learn, learn
+from bot.answering.fit import LearnedFit, can_learn, learn_fit
 from bot.answering.judges import FittedJudge
 from bot.answering.responder import Responder
 from bot.app import App
@@ -70,7 +70,7 @@ def light_desk(
     if not can_learn(knowledge):
         raise InputError(f"{knowledge.folder}: there are too few wordings to learn from")
     began = time.perf_counter()
-    learned = learn(knowledge, encoder.vectors)
+    learned = learn_fit(knowledge, encoder.vectors)
     seconds = time.perf_counter() - began
     judge = FittedJudge(fit=learned.fit, vector=encoder.embed_query, threshold=threshold)
     desk = EvaluatedDesk(

@@ -99,15 +99,15 @@ def stamp_of(desk: EvaluatedDesk, cases: Path, gates: Path) -> dict[str, str]:
         "threshold": f"{desk.threshold:.4f}",
         "knowledge": desk.knowledge.version,
         "questions": desk.knowledge.question_version,
-        "cases": digest(sorted(cases.glob("*.yaml"))),
-        "gates": digest([gates]),
-        "code": digest(sorted([*root.glob("bot/**/*.py"), *root.glob("bot/data/*")])),
+        "cases": hash_files(sorted(cases.glob("*.yaml"))),
+        "gates": hash_files([gates]),
+        "code": hash_files(sorted([*root.glob("bot/**/*.py"), *root.glob("bot/data/*")])),
         "seed": str(SEED),
         **{name: version(name) for name in PACKAGES},
     }
 
 
-def digest(paths: Sequence[Path]) -> str:
+def hash_files(paths: Sequence[Path]) -> str:
     """Return the first 12 hexadecimal digits of the SHA-256 of the files' content."""
     found = hashlib.sha256()
     for path in paths:
@@ -115,7 +115,7 @@ def digest(paths: Sequence[Path]) -> str:
     return found.hexdigest()[:12]
 
 
-def as_json(run: Run) -> dict[str, Any]:
+def results_as_json(run: Run) -> dict[str, Any]:
     """Return the content of results.json, which holds no text of a message."""
     splits = grouped(run.graded, lambda g: g.case.split)
     gated = [g for g in run.graded if g.case.split != "confirm"]
@@ -144,7 +144,9 @@ def as_json(run: Run) -> dict[str, Any]:
 
 def write_json(run: Run, path: Path) -> None:
     """Write results.json in a stable order, one value a line."""
-    path.write_text(json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(results_as_json(run), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def _case(graded: Graded) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evals.measuring.metrics import MEANINGS, Rate, figures, grouped
 from evals.measuring.results import Run
 from evals.measuring.schema import HELD_OUT
-from evals.reporting.console import bounds, shown
+from evals.reporting.console import bounds, figure_text
 
 FIGURES = (
     "right_en", "wrong", "beside", "silent_answered", "pairs", "first", "in_three", "right_other",
@@ -13,7 +13,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-def table(run: Run) -> Iterator[str]:
+def author_table(run: Run) -> Iterator[str]:
     """Yield a table with a column for each author and each split; nothing for a single author."""
     held = [g for g in run.graded if g.case.split in HELD_OUT]
     authors = grouped(held, lambda g: g.case.author)
@@ -33,4 +33,4 @@ def table(run: Run) -> Iterator[str]:
 def _cell(figure: Rate | float) -> str:
     """Return a rate with its counts and its two bounds, as in `74.5 % (339/455; 70.9–77.9 %)`."""
     ends = bounds(figure)
-    return f"{shown(figure)[:-1]}; {ends})" if ends else shown(figure)
+    return f"{figure_text(figure)[:-1]}; {ends})" if ends else figure_text(figure)

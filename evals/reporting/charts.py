@@ -16,7 +16,7 @@ ALONE = (
 )
 
 
-def risk_coverage(graded: Sequence[Graded]) -> str:
+def draw_risk_coverage(graded: Sequence[Graded]) -> str:
     """Return a plot of the share wrong, among answered and among asked, over the share answered.
 
     A mark shows the current threshold.

@@ -8,7 +8,7 @@ from evals.measuring.metrics import MEANINGS, Rate, figures, grouped, latency
 from evals.measuring.results import GAP, Run
 
 
-def table(run: Run) -> str:
+def console_report(run: Run) -> str:
     """Return the report as text: gates, figures and slices of the test split, and more."""
     parts = [
         f"{run.verdict} · {len(run.graded)} cases in {run.seconds:.1f} s · {_stamp(run)}",
@@ -26,7 +26,7 @@ def table(run: Run) -> str:
     return "\n".join(parts)
 
 
-def shown(figure: Rate | float) -> str:
+def figure_text(figure: Rate | float) -> str:
     """Return a figure as text; a rate with its counts."""
     if not isinstance(figure, Rate):
         return f"{figure:g}" if float(figure).is_integer() else f"{figure:.4f}"
@@ -64,7 +64,7 @@ def _confirmed(run: Run) -> list[str]:
 
 def _figures(graded: Sequence[Graded]) -> list[str]:
     return [
-        f"  {name:<22}{shown(figure):<20}{bounds(figure):<16}{MEANINGS[name]}"
+        f"  {name:<22}{figure_text(figure):<20}{bounds(figure):<16}{MEANINGS[name]}"
         for name, figure in figures(graded).items()
     ]
 
@@ -74,8 +74,8 @@ def _slices(run: Run) -> list[str]:
     for name, group in grouped(run.held, lambda g: g.case.slice).items():
         found = figures(group)
         rows.append(
-            f"  {name:<22}{shown(found['behaviour']):<20}{bounds(found['behaviour']):<16}"
-            f"{shown(found['wrong'])}"
+            f"  {name:<22}{figure_text(found['behaviour']):<20}{bounds(found['behaviour']):<16}"
+            f"{figure_text(found['wrong'])}"
         )
     return rows
 
@@ -86,7 +86,7 @@ def _kept(run: Run) -> list[str]:
         return []
     rows = ["", f"  {'written another way':<22}{'same outcome':<20}95 % bounds"]
     return rows + [
-        f"  {name:<22}{shown(rate):<20}{bounds(rate)}" for name, rate in run.kept.items()
+        f"  {name:<22}{figure_text(rate):<20}{bounds(rate)}" for name, rate in run.kept.items()
     ]
 
 

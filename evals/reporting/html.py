@@ -8,8 +8,8 @@ from bot.redact import redact
 from evals.measuring.grade import Graded
 from evals.measuring.metrics import MEANINGS, Rate, confusion, figures, grouped, latency, sweep
 from evals.measuring.results import Run, by
-from evals.reporting.charts import reliability_diagram, risk_coverage
-from evals.reporting.console import bounds, shown
+from evals.reporting.charts import draw_risk_coverage, reliability_diagram
+from evals.reporting.console import bounds, figure_text
 from evals.reporting.markdown import FIRST
 
 HERE = Path(__file__).parent
@@ -28,7 +28,7 @@ FILTERS = ("verdict", "split", "slice", "author", "lang", "expected", "got")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def page(run: Run) -> str:
+def html_page(run: Run) -> str:
     """Return the whole document."""
     parts = [
         *_head(run), *_tiles(run), *_charts(run), *_matrix(run), *_gates(run), *_figures(run),
@@ -92,7 +92,7 @@ def _tiles(run: Run) -> Iterator[str]:
 
 def _charts(run: Run) -> Iterator[str]:
     yield '<div class="charts"><figure>'
-    yield risk_coverage(run.held)
+    yield draw_risk_coverage(run.held)
     yield (
         "<figcaption>Most certain first. Solid: wrong among answered; dashed: among all asked. "
         "Rules keep what is missing on the right at any threshold.</figcaption></figure><figure>"
@@ -137,7 +137,7 @@ def _gates(run: Run) -> Iterator[str]:
 def _figures(run: Run) -> Iterator[str]:
     yield '<h2 id="figures">Figures</h2>'
     rows = [
-        [name, shown(figure), bounds(figure), MEANINGS[name]]
+        [name, figure_text(figure), bounds(figure), MEANINGS[name]]
         for name, figure in figures(run.held).items()
     ]
     yield from _table(("figure", "value", "95 % bounds", "what it counts"), rows, numbers=(1, 2))
@@ -249,7 +249,7 @@ def _passages(g: Graded) -> str:
 
 def _cell(figure: Rate | float) -> str:
     bound = bounds(figure)
-    return shown(figure) + (f'<div class="soft">{bound}</div>' if bound else "")
+    return figure_text(figure) + (f'<div class="soft">{bound}</div>' if bound else "")
 
 
 def _table(

@@ -7,7 +7,7 @@ from evals.measuring.grade import Graded, Verdict
 from evals.measuring.metrics import MEANINGS, confusion, figures
 from evals.measuring.results import GAP, Run
 from evals.reporting import authors
-from evals.reporting.console import bounds, shown
+from evals.reporting.console import bounds, figure_text
 
 ROWS = 50
 FIRST = (Verdict.WRONG, Verdict.BESIDE, Verdict.UNREFUSED, Verdict.MISSED)
@@ -21,7 +21,7 @@ HEADLINES = (
 )  # fmt: skip
 
 
-def page(run: Run) -> str:
+def markdown_page(run: Run) -> str:
     """Return the report: verdict, comparison, gates, figures, and errors up to ROWS rows in all."""
     found = figures(run.held)
     head = [
@@ -39,13 +39,16 @@ def page(run: Run) -> str:
         "",
         "| figure | value | 95 % bounds | |",
         "|---|---|---|---|",
-        *(f"| {n} | {shown(found[n])} | {bounds(found[n])} | {MEANINGS[n]} |" for n in HEADLINES),
+        *(
+            f"| {n} | {figure_text(found[n])} | {bounds(found[n])} | {MEANINGS[n]} |"
+            for n in HEADLINES
+        ),
         "",
         *_confusion(run.held),
         "",
         *_kept(run),
         "",
-        *authors.table(run),
+        *authors.author_table(run),
     ]
     left = ROWS - sum(line.startswith("|") for line in tables) - 2
     return "\n".join([*head, "", *tables, "", *_errors(run.held, left)]) + "\n"
@@ -81,7 +84,7 @@ def _kept(run: Run) -> Iterator[str]:
     yield "| written another way | same outcome | 95 % bounds |"
     yield "|---|---|---|"
     for name, rate in run.kept.items():
-        yield f"| {name} | {shown(rate)} | {bounds(rate)} |"
+        yield f"| {name} | {figure_text(rate)} | {bounds(rate)} |"
 
 
 def _errors(held: Sequence[Graded], rows: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.answering.calibration import (
     Scored,
-    calibrate,
+    fit_calibration,
     fit_evidence_weights,
     left_out_result,
     lowest_threshold,
@@ -64,7 +64,7 @@ def test_the_threshold_counts_errors_that_were_not_seen(
 
 
 def test_thresholds_rise_with_what_is_demanded() -> None:
-    calibration = calibrate(made_up())
+    calibration = fit_calibration(made_up())
     assert 0 < calibration.threshold <= calibration.threshold_strict <= 1
     # All that is answered in another language is wrong: nothing is answered there.
     assert calibration.threshold_other == 1
@@ -92,7 +92,7 @@ def test_an_author_is_judged_by_what_the_others_teach() -> None:
 def test_the_table_has_a_row_for_each_author_and_language() -> None:
     english = list(english_rows(made_up(), 0.03))
     assert [row.split(" | ")[0].strip("| ") for row in english] == [*AUTHORS, "all"]
-    (german,) = foreign_rows(made_up(), calibrate(made_up()))
+    (german,) = foreign_rows(made_up(), fit_calibration(made_up()))
     assert german.startswith("| de | ")
     assert "(0/0)" not in german
 

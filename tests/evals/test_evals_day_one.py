@@ -3,7 +3,16 @@
 import pytest
 
 from bot.answering.transfer import UNANSWERABLE
-from evals.day_one import OTHER, SHIPPED, UNSEEN, Decided, check, measure, rates, rows
+from evals.day_one import (
+    OTHER,
+    SHIPPED,
+    UNSEEN,
+    Decided,
+    check_gates,
+    measure_incidents,
+    rates,
+    table_rows,
+)
 from evals.fitting.incidents import Asked
 from evals.gates import GatesError, Limit, read_gates
 from evals.transfer import ScoredQuestion
@@ -44,23 +53,23 @@ def test_each_rate_counts_what_its_name_says() -> None:
 
 def test_the_rates_stand_for_each_incident_and_for_all_unseen_ones_by_language() -> None:
     told = {"g1": (UNSEEN, MIXED), "g2": (UNSEEN, MIXED[:1]), "own": (SHIPPED, MIXED[:2])}
-    measured = measure(told)
+    measured = measure_incidents(told)
     assert (measured[UNSEEN]["right"].hits, measured[SHIPPED]["wrong"].hits) == (2, 1)
     assert measured[f"{UNSEEN}_{OTHER}"]["silent"].of == 1
-    assert len(list(rows(told))) == len(told) + len(measured)
+    assert len(list(table_rows(told))) == len(told) + len(measured)
 
 
 def test_a_gate_fails_below_its_limit_and_one_on_nothing_is_an_error() -> None:
-    measured = measure({"g1": (UNSEEN, MIXED), "own": (SHIPPED, MIXED[:2])})
+    measured = measure_incidents({"g1": (UNSEEN, MIXED), "own": (SHIPPED, MIXED[:2])})
     low, high = Limit(max=0.3), Limit(min=0.3)
     held = {
         each.name: each.holds
-        for each in check({UNSEEN: {"wrong": low, "right": high}}, measured)
+        for each in check_gates({UNSEEN: {"wrong": low, "right": high}}, measured)
     }  # fmt: skip
     assert held == {"wrong": False, "right": True}
     for gates in ({}, {"others": {"wrong": low}}, {f"{SHIPPED}_{OTHER}": {"wrong": low}}):
         with pytest.raises(GatesError, match="day_one"):
-            list(check(gates, measured))
+            list(check_gates(gates, measured))
 
 
 def test_the_gates_that_ship_bound_what_a_new_post_may_get_wrong() -> None:

@@ -11,7 +11,7 @@ from bot.answering.examples import classes_of
 from bot.corpus import Knowledge, load
 from bot.domain import Escalation, Message
 from evals.__main__ import main
-from evals.edits import HEAD, EditResult, measure_edits, row
+from evals.edits import HEAD, EditResult, edit_row, measure_edits
 from evals.measuring.edits import EDITS, REMOVED_ANSWER, Edited, Touched, apply_edit
 from evals.measuring.grade import Graded
 from evals.measuring.light import QueryCache, light_desk, measure_cases
@@ -134,7 +134,7 @@ def test_fewer_right_answers_elsewhere_fail(tmp_path: Path) -> None:
     assert (changed.kept.hits, changed.same_first.hits) == (49, 49)
     assert not replace(changed, name="x").holds, "nothing was removed, and 2 % fewer are right"
     assert not replace(changed, after=(*(good,) * 48, bad, bad)).holds
-    assert "100.0 % (1/1) → 0.0 % (0/1): -100.0" in row(_result(knowledge, good, bad))
+    assert "100.0 % (1/1) → 0.0 % (0/1): -100.0" in edit_row(_result(knowledge, good, bad))
 
 
 def test_an_unknown_edit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.answering.fit import can_learn
 from bot.corpus import Knowledge, load
-from evals.evening import as_cases, copy_evening, measure_evening, row, target_rows
+from evals.evening import as_cases, copy_evening, evening_row, measure_evening, target_rows
 from evals.measuring.light import QueryCache
 from tests.support.small_knowledge import copy_knowledge
 from tests.support.word_encoder import WordEncoder
@@ -47,7 +47,7 @@ def test_a_row_names_the_figures_with_their_bounds(small: Knowledge, tmp_path: P
     encoder = QueryCache(WordEncoder(), tmp_path / "eval-vectors.npz")
     result = measure_evening(made, encoder, list(as_cases(small.messages)))
     assert [g.case.id for g in result.graded] == [m.id for m in small.messages]
-    told = row("3", result)
+    told = evening_row("3", result)
     assert told.startswith(f"| 3 | {result.threshold:.3f} | ")
     assert "%" in told
     rows = list(target_rows("3", result))

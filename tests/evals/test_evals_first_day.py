@@ -10,7 +10,7 @@ from bot.answering.judges import LabelledJudge, TransferredJudge
 from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.corpus.messages import MessageKind
 from bot.corpus.units import units_of
-from evals.first_day import list_missed, row
+from evals.first_day import list_missed, stream_row
 from evals.measuring.first_day import COMMON, MEASURED, FirstDay, StreamResults, draw_stream
 from evals.measuring.grade import DeskResult, Graded, Part, grade
 from evals.measuring.schema import Case
@@ -101,7 +101,7 @@ def test_what_a_desk_must_reach_is_said_where_it_does_not() -> None:
     silent_answered = tuple(done(case(n), answers=True) for n in range(10))
     bad = StreamResults(labels=50, asked=60, graded=(*answered, *silent_answered))
     assert list_missed([good]) == []
-    assert row(good).startswith("| 100 | 120 | 20.0 % (20/100)")
+    assert stream_row(good).startswith("| 100 | 120 | 20.0 % (20/100)")
     (wrong,) = list_missed([bad])
     assert "33.3% of the answers are wrong" in wrong
     (few,) = list_missed([late])

@@ -22,7 +22,7 @@ from evals.measuring.grade import grade
 from evals.measuring.measure import EvaluatedDesk, run_case
 from evals.measuring.metrics import latency
 from evals.measuring.schema import Case, read_cases
-from evals.run import RunOptions, select
+from evals.run import RunOptions, select_cases
 from evals.safety import hostile
 from tests.support.scripted_model import Once
 
@@ -34,7 +34,7 @@ EVERY = 3  # of the held-out families: enough to fail on, quick enough to run ea
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
     """Whole families, so that pairs stay together."""
-    found = [p.case for p in select(read_cases(), RunOptions()) if p.case.split == "test"]
+    found = [p.case for p in select_cases(read_cases(), RunOptions()) if p.case.split == "test"]
     kept = set(list(dict.fromkeys(c.family for c in found))[::EVERY])
     return [c for c in found if c.family in kept]
 

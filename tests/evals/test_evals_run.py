@@ -18,10 +18,10 @@ from evals import __main__ as command
 from evals.gates import GATES as REAL_GATES
 from evals.gates import GatesError, read_gates
 from evals.measuring.measure import EvaluatedDesk
-from evals.measuring.results import Run, as_json
+from evals.measuring.results import Run, results_as_json
 from evals.measuring.schema import CasesError
 from evals.reporting import console, html, markdown
-from evals.run import RunOptions, measure, progress, run
+from evals.run import RunOptions, measure_run, progress, run
 from tests.support.tiny_evals import (
     CASES,
     GATES,
@@ -45,7 +45,7 @@ def ran(
         cases=cases_in(tmp_path / "cases"), gates=gates_in(tmp_path, more.pop("gates", None)),
         **{"split": "all", **more},
     )  # fmt: skip
-    return measure(choice, lambda: desk_in(tmp_path / "knowledge", changed, altered))
+    return measure_run(choice, lambda: desk_in(tmp_path / "knowledge", changed, altered))
 
 
 def argv(tmp_path: Path, *more: str) -> list[str]:
@@ -87,7 +87,7 @@ def test_each_mutation_fails_a_gate(
 
 def test_a_wrong_passage_is_counted_where_it_belongs(tmp_path: Path) -> None:
     made = ran(tmp_path, {"c-names": Line(quotes=(ROTATE,))})
-    told = as_json(made)
+    told = results_as_json(made)
     figures = told["figures"]["test"]
     assert figures["wrong"]["hits"] == 1
     assert figures["wrong"]["of"] == 3
@@ -102,7 +102,7 @@ def test_a_wrong_passage_is_counted_where_it_belongs(tmp_path: Path) -> None:
 
 
 def test_results_repeat_but_for_timings(tmp_path: Path) -> None:
-    one, two = as_json(ran(tmp_path)), as_json(ran(tmp_path))
+    one, two = results_as_json(ran(tmp_path)), results_as_json(ran(tmp_path))
     assert one.pop("timings")
     two.pop("timings")
     assert json.dumps(one) == json.dumps(two)
@@ -113,7 +113,7 @@ def test_several_processes_see_the_same(tmp_path: Path) -> None:
     choice = RunOptions(
         cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path), split="all", jobs=2
     )
-    made = measure(choice, make_elsewhere)
+    made = measure_run(choice, make_elsewhere)
     alone = ran(tmp_path)
     assert [(g.case.id, g.verdict) for g in made.graded] == [
         (g.case.id, g.verdict) for g in alone.graded
@@ -189,7 +189,7 @@ def test_a_desk_that_answers_nothing_has_no_bound(tmp_path: Path) -> None:
 
 
 def test_summary_is_short_and_shows_no_held_out_text(tmp_path: Path) -> None:
-    page = markdown.page(ran(tmp_path, dict.fromkeys([c["id"] for c in CASES], ALL)))
+    page = markdown.markdown_page(ran(tmp_path, dict.fromkeys([c["id"] for c in CASES], ALL)))
     assert sum(line.startswith("|") for line in page.splitlines()) <= 50
     assert "❌" in page
     assert "c-demand" in page
@@ -290,19 +290,19 @@ def test_a_template_with_a_slot_never_gets_as_far_as_a_gate(tmp_path: Path) -> N
         return desk
 
     with pytest.raises(InputError, match="slot"):
-        measure(RunOptions(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)), make)
+        measure_run(RunOptions(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)), make)
 
 
 def test_the_gap_between_fitted_and_held_out_is_told(tmp_path: Path) -> None:
     fitted = CASES[0] | {"id": "c-fit", "family": "fit", "split": "fit", "pair": ""}
     folder = cases_in(tmp_path / "cases", [*CASES, fitted])
     choice = RunOptions(cases=folder, gates=gates_in(tmp_path), split="all")
-    made = measure(choice, lambda: desk_in(tmp_path / "k", {"c-both": OVER}))
+    made = measure_run(choice, lambda: desk_in(tmp_path / "k", {"c-both": OVER}))
     assert made.gap == pytest.approx(1 / 3)
-    assert "fitted to its own authors" in console.table(made)
-    assert "+33.3 points ⚠️" in markdown.page(made)
-    assert "+33.3 points" in html.page(made)
-    assert "+33.3" not in html.page(ran(tmp_path, slices=("faq",)))
+    assert "fitted to its own authors" in console.console_report(made)
+    assert "+33.3 points ⚠️" in markdown.markdown_page(made)
+    assert "+33.3 points" in html.html_page(made)
+    assert "+33.3" not in html.html_page(ran(tmp_path, slices=("faq",)))
 
 
 def test_the_commands_load_what_they_need() -> None:
@@ -322,12 +322,12 @@ def test_progress_is_for_a_terminal(
 
 def test_a_clean_sweep_says_so(tmp_path: Path) -> None:
     made = ran(tmp_path)
-    assert "Every case is correct." in html.page(made)
-    assert "not correct" not in markdown.page(made)
+    assert "Every case is correct." in html.html_page(made)
+    assert "not correct" not in markdown.markdown_page(made)
 
 
 def test_gates_that_hold_show_the_curve(tmp_path: Path) -> None:
-    page = html.page(ran(tmp_path))
+    page = html.html_page(ran(tmp_path))
     assert "threshold: 43 % answered, 0.0 % wrong" in page
     assert "threshold 0.50" in page
 
@@ -341,14 +341,16 @@ def test_the_split_confirm_is_measured_beside_the_gated_one_and_gates_nothing(
          "author": "other", "split": "confirm", "text": "unheard of", "gold": [[ROTATE]]},
     ]  # fmt: skip
     choice = RunOptions(cases=cases_in(tmp_path / "cases", rows), gates=gates_in(tmp_path))
-    made = measure(choice, lambda: desk_in(tmp_path / "knowledge"))
+    made = measure_run(choice, lambda: desk_in(tmp_path / "knowledge"))
     assert made.code == 0
     assert "d-names" in {g.case.id for g in made.graded}
-    assert as_json(made)["figures"]["confirm"]["right_en"]["hits"] == 0
-    assert as_json(made)["slices"]["faq"]["right_en"]["of"] == 3
-    assert "split confirm, 1 cases, not gated" in console.table(made)
-    assert "| | other: 1 | tiny: 7 | split confirm: 1 | split test: 7 |" in markdown.page(made)
-    alone = measure(
+    assert results_as_json(made)["figures"]["confirm"]["right_en"]["hits"] == 0
+    assert results_as_json(made)["slices"]["faq"]["right_en"]["of"] == 3
+    assert "split confirm, 1 cases, not gated" in console.console_report(made)
+    assert "| | other: 1 | tiny: 7 | split confirm: 1 | split test: 7 |" in markdown.markdown_page(
+        made
+    )
+    alone = measure_run(
         RunOptions(cases=choice.cases, gates=choice.gates, split="confirm"),
         lambda: desk_in(tmp_path / "knowledge"),
     )

@@ -19,13 +19,13 @@ from bot.corpus import load
 from bot.errors import InputError
 from evals import add as adding
 from evals import compare as comparing
-from evals.add import add, masked, refuse_secrets
+from evals.add import add, masked_text, refuse_secrets
 from evals.compare import Base, compare, compared_with, run_base, worktree
 from evals.coverage import coverage
 from evals.lint import lint
 from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.schema import load_cases
-from evals.run import RunOptions, measure
+from evals.run import RunOptions, measure_run
 from tests.support.tiny_evals import (
     CASES,
     NAMES,
@@ -169,7 +169,7 @@ def test_models_are_shared_with_the_base(
 
 
 def test_only_shared_cases_are_compared(tmp_path: Path) -> None:
-    made = measure(
+    made = measure_run(
         RunOptions(cases=cases_in(tmp_path / "c"), gates=gates_in(tmp_path)),
         lambda: desk_in(tmp_path / "k", {"c-names": OVER}),
     )
@@ -217,7 +217,7 @@ def test_a_real_mail_becomes_a_masked_case(
 def test_a_secret_that_would_remain_stops_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "masked", lambda text: text)
+    monkeypatch.setattr(adding, "masked_text", lambda text: text)
     with pytest.raises(InputError, match="a secret would remain") as error:
         added(mail(tmp_path, f"My key is {key()}."), folder, tmp_path)
     assert key()[8:] not in str(error.value)
@@ -303,7 +303,7 @@ def test_a_case_that_would_break_the_file_is_taken_back(folder: Path, tmp_path: 
     ],
 )
 def test_what_points_at_people_is_masked(text: str, clean: str) -> None:
-    assert masked(text) == clean
+    assert masked_text(text) == clean
 
 
 def test_a_clean_text_passes() -> None:

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from bot.answering.requests import INPUTS, LABELS, OUTPUTS, PLACE, Array, Label, calibrate, has_kind
+from bot.answering.requests import (
+    INPUTS,
+    LABELS,
+    OUTPUTS,
+    PLACE,
+    Array,
+    Label,
+    calibrate_scores,
+    has_kind,
+)
 from evals.fitting.requests import RequestExample, RequestRow, average_nets
 from evals.requests import DECIDES, FALSE, choose_thresholds
 
@@ -39,7 +48,7 @@ def test_a_threshold_takes_few_enough_honest_messages_of_hands_and_of_ordinary_a
             (hands, FALSE[name].of_request_authors),
             (ordinary, FALSE[name].of_ordinary),
         ):
-            likely = [calibrate(BOTH_ALIKE, odds).max(0) for _, odds in scored]
+            likely = [calibrate_scores(BOTH_ALIKE, odds).max(0) for _, odds in scored]
             takes = [
                 each[PLACE[label]] >= chosen[name] and (name != "refused" or has_kind(each))
                 for each in likely

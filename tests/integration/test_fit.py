@@ -10,7 +10,7 @@ import yaml
 from bot.adapters.bm25 import BM25
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.exact_retriever import count_vectors, read_vectors
-from bot.answering.fit import LearnedFit, can_learn, learn, read_fit, write_fit
+from bot.answering.fit import LearnedFit, can_learn, learn_fit, read_fit, write_fit
 from bot.answering.judges import FittedJudge, TransferredJudge
 from bot.app import App
 from bot.commands.doctor import say_what_was_learned
@@ -136,7 +136,7 @@ def test_a_question_is_the_same_as_one_that_the_team_answered_where_nothing_else
 
 @pytest.fixture(scope="module")
 def learned(small: App) -> LearnedFit:
-    return learn(small.knowledge, small.encoder.vectors)
+    return learn_fit(small.knowledge, small.encoder.vectors)
 
 
 def test_few_wordings_are_learned_by_what_they_teach_each_other(
@@ -150,7 +150,7 @@ def test_few_wordings_are_learned_by_what_they_teach_each_other(
 
 @pytest.mark.no_cover
 def test_learning_twice_gives_the_same(small: App, learned: LearnedFit) -> None:
-    one, other = learned.fit, learn(small.knowledge, small.encoder.vectors).fit
+    one, other = learned.fit, learn_fit(small.knowledge, small.encoder.vectors).fit
     assert one.calibration.threshold == other.calibration.threshold
     assert all(
         np.array_equal(a, other.classifier.arrays()[n]) for n, a in one.classifier.arrays().items()

@@ -37,7 +37,7 @@ from bot.journal import CaseAction
 from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.outbound import Outbound, text_of
-from bot.outbound.self_check import answer
+from bot.outbound.self_check import build_answer
 from bot.ports import Judgement
 from bot.settings import Settings
 from bot.staff.outdated_answers import Recall, Why
@@ -421,7 +421,9 @@ def test_the_last_lines_name_whose_words_a_reply_has_in_every_language(desk: App
     for language, templates in knowledge.templates.items():
         assert len(set(templates.footers.values())) == len(ReplySources), language
         for sources, passages in quotes.items():
-            response = Response(outcomes=(answer(*passages),), language=language, knowledge="")
+            response = Response(
+                outcomes=(build_answer(*passages),), language=language, knowledge=""
+            )
             text = compose_reply(response, knowledge)
             footer = templates.footers[sources]
             assert text.endswith(f"\n\n{footer}\n")

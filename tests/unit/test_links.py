@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.answering.segmentation import questions
+from bot.answering.segmentation import split_questions
 from bot.text.clean import clean_message
 from bot.text.link_shortening import shorten_links
 
@@ -25,11 +25,11 @@ ASKED = "Were keys exposed?"
 )
 def test_the_question_mark_of_a_link_makes_no_question(link: str) -> None:
     text = f"{ASKED} This is from {link}"
-    assert [q.text for q in questions(clean_message(text).own)] == [ASKED]
+    assert [q.text for q in split_questions(clean_message(text).own)] == [ASKED]
 
 
 def test_a_question_that_ends_in_a_link_is_one_question() -> None:
-    (found,) = questions(clean_message("Is this yours: https://a.example/b?c=d?").own)
+    (found,) = split_questions(clean_message("Is this yours: https://a.example/b?c=d?").own)
     assert found.text == "Is this yours: https://a.example/b?"
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answering.reply import compose_reply, headed, quoted, source_lines, subject_of
+from bot.answering.reply import compose_reply, headed, indented_quote, source_lines, subject_of
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
@@ -21,7 +21,7 @@ from bot.corpus.links import unlisted
 from bot.domain import ExpectedTime, Message, Priority, Response, SecretKind
 from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import fold_spaces
-from bot.outbound.self_check import handover, stopped
+from bot.outbound.self_check import build_escalation, stopped
 from bot.settings import Settings
 from evals.generators.tampering import reply
 from tests.support.desk_messages import received
@@ -70,7 +70,7 @@ def test_every_quotable_passage_may_leave_with_its_companion(
     never = knowledge.notes.replaced
     for passage in knowledge.post.passages:
         ids = [passage.id, *knowledge.companions([passage.id])]
-        text = "\n\n".join(quoted(knowledge.passages[i]) for i in ids)
+        text = "\n\n".join(indented_quote(knowledge.passages[i]) for i in ids)
         assert outbound.check(text).allowed is (passage.id not in never)
 
 
@@ -132,7 +132,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     one = knowledge.passages["faq-need-reset-password-rotate-api"]
     other = knowledge.passages["faq-enable-multi-factor-authentication-account"]
     update = knowledge.passages["introduction-december-19-2025-clarification-updating"]
-    said, source = quoted(one), source_lines(t, knowledge.post, [one])
+    said, source = indented_quote(one), source_lines(t, knowledge.post, [one])
     first, second = headed(knowledge, one), headed(knowledge, other)
     within = t.answer_within[ExpectedTime.ONE_DAY]
     good = [t.greeting, t.answer_lead, first, t.handover_with_answers, within, source, t.footer]
@@ -148,12 +148,12 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
         assert outbound.check("\n\n".join(text)).allowed, text
     wrong = {
         "heading of another": (
-            [f"{one.heading} {quoted(other)}"],
-            [f"{first} {quoted(other)}"],
+            [f"{one.heading} {indented_quote(other)}"],
+            [f"{first} {indented_quote(other)}"],
         ),
         "without its question": (
-            [t.greeting, quoted(other)],
-            [t.greeting, first, t.refusal[0], quoted(other), t.footer],
+            [t.greeting, indented_quote(other)],
+            [t.greeting, first, t.refusal[0], indented_quote(other), t.footer],
         ),
         "has not the dates": (
             [said, source_lines(t, knowledge.post, [update])],
@@ -171,7 +171,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
             [said, one.heading],
             [t.answer_lead, one.heading, t.footer],
             [source, said],
-            [said, source, quoted(update)],
+            [said, source, indented_quote(update)],
             [said, source.removesuffix(knowledge.post.url)],
             [said, knowledge.post.url],
             [said, source, t.handover],
@@ -212,7 +212,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
 
 
 def test_a_reply_names_no_case_but_its_own(outbound: Outbound, knowledge: Knowledge) -> None:
-    outcomes = (handover(Priority.NORMAL),)
+    outcomes = (build_escalation(Priority.NORMAL),)
     response = Response(outcomes=outcomes, language="en", knowledge="")
     text = compose_reply(response, knowledge, case_number=12)
     assert f"{knowledge.templates['en'].case_number} 12\n" in text

@@ -21,7 +21,7 @@ from bot.policy import (
     screen_with,
 )
 from bot.policy.rules import TABLE, compiled, packaged_rules, read_table
-from evals.generators.attacks import HOSTILE, Labelled, held_out, labelled, pairs
+from evals.generators.attacks import HOSTILE, Labelled, is_held_out, labelled, pairs
 
 HERE = Path(__file__).parents[1]
 SHARED = HERE.parents[1] / "shared"
@@ -74,7 +74,7 @@ def tally(messages: list[Labelled]) -> Counter[str]:
 
 
 def part(*, held: bool) -> list[Labelled]:
-    return [m for m in MESSAGES if held_out(m) is held]
+    return [m for m in MESSAGES if is_held_out(m) is held]
 
 
 @pytest.mark.no_cover
@@ -131,7 +131,7 @@ def test_the_generator_is_reproducible_and_large_enough() -> None:
     assert labelled() == MESSAGES
     assert sum(m.expected in HOSTILE for m in MESSAGES) >= 800
     assert sum(m.expected not in HOSTILE for m in MESSAGES) >= 400
-    families = {m.family: held_out(m) for m in MESSAGES}
+    families = {m.family: is_held_out(m) for m in MESSAGES}
     assert 0.2 <= sum(families.values()) / len(families) <= 0.4
     assert labelled(seed=1) != MESSAGES
 

@@ -19,7 +19,7 @@ from evals.generators.draws import fill
 from evals.generators.secrets import (
     LabelledText,
     families,
-    held_out,
+    is_family_held_out,
     lookalikes,
     secrets,
     with_secret,
@@ -181,7 +181,7 @@ def share(cases: list[LabelledText]) -> float:
 def test_generated_families_are_many_and_split() -> None:
     names = families()
     assert len(names) >= 60
-    assert 0.15 < sum(map(held_out, names)) / len(names) < 0.45
+    assert 0.15 < sum(map(is_family_held_out, names)) / len(names) < 0.45
     made = with_secret(SEED, 600)
     assert {case.family for case in made} == names
     assert {case.kind for case in made} == set(SecretKind)
@@ -192,7 +192,7 @@ def test_generated_families_are_many_and_split() -> None:
 @pytest.mark.no_cover
 @pytest.mark.parametrize("held", [False, True])
 def test_generated_secrets_are_masked(*, held: bool) -> None:
-    made = [case for case in with_secret(SEED, 1_200) if held_out(case.family) is held]
+    made = [case for case in with_secret(SEED, 1_200) if is_family_held_out(case.family) is held]
     spoken = [c for c in made if not c.formatted]
     formats = [c for c in made if c.formatted]
     assert share(formats) >= 0.985

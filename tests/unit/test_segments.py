@@ -6,8 +6,8 @@ from bot.answering.segmentation import (
     MAX_QUESTIONS,
     MAX_WORDS,
     asks,
-    questions,
     rests_on_context,
+    split_questions,
     views,
     whole,
 )
@@ -48,7 +48,7 @@ from bot.answering.segmentation import (
     ],
 )
 def test_questions(text: str, expected: list[str]) -> None:
-    found = [q.text for q in questions(text)]
+    found = [q.text for q in split_questions(text)]
     if text.startswith("Thanks"):
         assert len(found) <= 1
         return
@@ -56,28 +56,28 @@ def test_questions(text: str, expected: list[str]) -> None:
 
 
 def test_a_question_that_points_back_gets_its_context() -> None:
-    (found,) = questions("My key is in twenty apps. Is it safe?")
+    (found,) = split_questions("My key is in twenty apps. Is it safe?")
     assert found.context == "My key is in twenty apps."
     assert views(found) == ("My key is in twenty apps. Is it safe?",)
 
 
 def test_a_short_question_that_points_nowhere_is_read_alone_too() -> None:
-    (found,) = questions("We are a bakery. Were keys exposed?")
+    (found,) = split_questions("We are a bakery. Were keys exposed?")
     assert views(found) == ("Were keys exposed?", "We are a bakery. Were keys exposed?")
 
 
 def test_the_second_of_two_questions_is_read_alone_too_although_a_word_points_back() -> None:
     text = "Did they get my key? Do they know which browser I use for it?"
-    first, second = questions(text)
+    first, second = split_questions(text)
     assert views(second) == (second.text, f"{first.text} {second.text}")
     assert not rests_on_context(second)
     told, asked = "They have my key and my browser.", "Do they really know it?"
-    (rumour,) = questions(f"{told} {asked}")
+    (rumour,) = split_questions(f"{told} {asked}")
     assert rests_on_context(rumour)
 
 
 def test_an_aside_between_a_rumour_and_the_question_does_not_hide_the_rumour() -> None:
-    (found,) = questions("They say that a spy did it. I am worried. Is that what happened?")
+    (found,) = split_questions("They say that a spy did it. I am worried. Is that what happened?")
     assert found.context == "They say that a spy did it. I am worried."
 
 
@@ -92,7 +92,7 @@ def test_an_aside_between_a_rumour_and_the_question_does_not_hide_the_rumour() -
 )  # fmt: skip
 def test_a_question_that_points_back_is_decided_with_its_context_only(text: str) -> None:
     rumour = "A paper says that the thieves sold the file."
-    (found,) = questions(f"{rumour} {text}")[-1:]
+    (found,) = split_questions(f"{rumour} {text}")[-1:]
     assert views(found) == (f"{rumour} {text}",)
 
 
@@ -100,11 +100,13 @@ def test_a_question_that_points_back_is_decided_with_its_context_only(text: str)
     "text", ["??", "?", "4711-0815", "+49 30 1234567", "https://e.example/a?b"]
 )
 def test_marks_numbers_and_links_are_no_questions(text: str) -> None:
-    assert [q.text for q in questions(f"Were keys exposed?\n{text}")] == ["Were keys exposed?"]
+    assert [q.text for q in split_questions(f"Were keys exposed?\n{text}")] == [
+        "Were keys exposed?"
+    ]
 
 
 def test_a_full_question_needs_no_context() -> None:
-    (found,) = questions(
+    (found,) = split_questions(
         "We are a bakery. Did the attacker get into the systems of OpenAI or only of the vendor?"
     )
     assert found.context == ""
@@ -120,11 +122,11 @@ def test_asks(text: str, *, expected: bool) -> None:
 
 @given(st.text(max_size=400))
 def test_any_text_gives_few_short_questions(text: str) -> None:
-    found = questions(text)
+    found = split_questions(text)
     assert len(found) <= MAX_QUESTIONS
     assert all(len(q.text.split()) <= MAX_WORDS for q in found)
     assert len(whole(text).split()) <= MAX_WORDS
 
 
 def test_a_long_text_is_split_quickly() -> None:
-    assert len(questions("why? " * 20_000)) == MAX_QUESTIONS
+    assert len(split_questions("why? " * 20_000)) == MAX_QUESTIONS

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering.reply import compose_reply, quoted
+from bot.answering.reply import compose_reply, indented_quote
 from bot.corpus import Knowledge
 from bot.corpus.translations import Translation, missing, read_translations
 from bot.domain import Priority, Response
 from bot.errors import KnowledgeError
 from bot.outbound import Outbound
 from bot.outbound.letter import html_of, object_to_html
-from bot.outbound.self_check import answer, handover, refusal, stopped
+from bot.outbound.self_check import build_answer, build_escalation, build_refusal, stopped
 
 RESET = "faq-need-reset-password-rotate-api"
 MFA = "faq-enable-multi-factor-authentication-account"
@@ -43,16 +43,16 @@ def german(knowledge: Knowledge) -> Knowledge:
 def reply(knowledge: Knowledge, language: str = "de") -> str:
     reset, mfa = knowledge.passages[RESET], knowledge.passages[MFA]
     outcomes = (
-        answer(mfa, question="a"),
-        answer(reset, question="b"),
-        handover(Priority.NORMAL, "c"),
+        build_answer(mfa, question="a"),
+        build_answer(reset, question="b"),
+        build_escalation(Priority.NORMAL, "c"),
     )
     return compose_reply(Response(outcomes=outcomes, language=language, knowledge=""), knowledge)
 
 
 def test_the_translation_stands_above_the_published_wording(german: Knowledge) -> None:
     text, wording = reply(german), german.templates["de"].published_wording
-    original = quoted(german.passages[RESET])
+    original = indented_quote(german.passages[RESET])
     assert f"2. {HEADING}\n    {TEXT}\n\n{wording}\n{original}\n" in text
     assert Outbound(german).check(text).allowed
     assert list(stopped(Outbound(german))) == []
@@ -63,7 +63,7 @@ def test_the_translation_stands_above_the_published_wording(german: Knowledge) -
 
 
 def test_a_refusal_quotes_the_translation_too(german: Knowledge) -> None:
-    response = Response(outcomes=(refusal(),), language="de", knowledge="")
+    response = Response(outcomes=(build_refusal(),), language="de", knowledge="")
     text = compose_reply(response, german)
     assert TEXT in text
     assert Outbound(german).check(text).allowed
@@ -76,7 +76,7 @@ def test_what_nobody_reviewed_or_what_is_outdated_is_not_sent(
     mine = translated(knowledge, reset=translation(knowledge, RESET, **fields))
     text = reply(mine)
     assert TEXT not in text
-    assert quoted(knowledge.passages[RESET]) in text
+    assert indented_quote(knowledge.passages[RESET]) in text
     assert not Outbound(mine).check(f"{HEADING} {TEXT}").allowed
     outdated = [line for line in mine.warnings if "older than its original" in line]
     assert bool(outdated) is ("original" in fields)
@@ -85,7 +85,7 @@ def test_what_nobody_reviewed_or_what_is_outdated_is_not_sent(
 def test_no_translation_can_be_changed_or_moved(german: Knowledge) -> None:
     text, outbound = reply(german), Outbound(german)
     wording = german.templates["de"].published_wording
-    reset, mfa = quoted(german.passages[RESET]), quoted(german.passages[MFA])
+    reset, mfa = indented_quote(german.passages[RESET]), indented_quote(german.passages[MFA])
     swapped = text.replace(reset, "#").replace(mfa, reset).replace("#", mfa)
     for changed in (
         text.replace(" nicht ", " "), text.replace(f"{wording}\n{reset}\n\n", ""), swapped,

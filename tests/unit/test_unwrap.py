@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering.segmentation import questions
+from bot.answering.segmentation import split_questions
 from bot.text.clean import clean_message
 from bot.text.unwrap import unwrap
 
@@ -45,7 +45,7 @@ def test_half_a_sentence_is_no_question_of_its_own() -> None:
     text = (
         "how long will somebody look for misuse of what was taken after\nwhat happened in autumn?"
     )
-    assert [q.text for q in questions(unwrap(text))] == [text.replace("\n", " ")]
+    assert [q.text for q in split_questions(unwrap(text))] == [text.replace("\n", " ")]
 
 
 @pytest.mark.parametrize(

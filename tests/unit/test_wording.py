@@ -12,7 +12,7 @@ from bot.corpus.notes import Alternatives, Superseded
 from bot.corpus.post import read_post
 from bot.domain import Answer, ExpectedTime, Outcome, Passage, Priority, Refusal, Response
 from bot.outbound import Outbound
-from bot.outbound.self_check import answer, handover, refusal
+from bot.outbound.self_check import build_answer, build_escalation, build_refusal
 
 CLARIFIED = "introduction-december-19-2025-clarification-updating"
 CORRECTED = "introduction-incident-occurred-within-mixpanel-systems"
@@ -32,7 +32,7 @@ def passages(knowledge: Knowledge, *ids: str) -> tuple[Passage, ...]:
 
 
 def told(knowledge: Knowledge, *ids: str) -> Answer:
-    return answer(*passages(knowledge, *ids))
+    return build_answer(*passages(knowledge, *ids))
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ja", "ar"])
@@ -41,10 +41,10 @@ def test_the_source_stands_once_between_all_that_is_said_and_the_footer(
 ) -> None:
     templates, outbound = knowledge.templates[language], Outbound(knowledge)
     first, second = told(knowledge, EXPOSED), told(knowledge, CLARIFIED)
-    waits = handover(Priority.NORMAL)
+    waits = build_escalation(Priority.NORMAL)
     replies: list[tuple[Outcome, ...]] = [
-        (first,), (first, second), (second, first, waits), (first, second, refusal()),
-        (refusal(), waits), (told(knowledge, *templates.refusal_fact), refusal()),
+        (first,), (first, second), (second, first, waits), (first, second, build_refusal()),
+        (build_refusal(), waits), (told(knowledge, *templates.refusal_fact), build_refusal()),
     ]  # fmt: skip
     for outcomes in replies:
         text = reply(knowledge, *outcomes, language=language)
@@ -63,9 +63,9 @@ def test_the_answers_come_first_in_the_order_of_the_questions_and_each_has_its_n
     t = knowledge.templates["en"]
     exposed, reset = passages(knowledge, EXPOSED, RESET)
     asked: tuple[Outcome, ...] = (
-        handover(Priority.NORMAL, "a"), answer(reset, question="b"), refusal("c"),
-        answer(exposed, reset, question="d"), handover(Priority.NORMAL, "e"),
-        answer(reset, question="f"),
+        build_escalation(Priority.NORMAL, "a"), build_answer(reset, question="b"), build_refusal("c"),
+        build_answer(exposed, reset, question="d"), build_escalation(Priority.NORMAL, "e"),
+        build_answer(reset, question="f"),
     )  # fmt: skip
     text = reply(knowledge, *asked)
     lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
@@ -83,10 +83,10 @@ def test_the_answers_come_first_in_the_order_of_the_questions_and_each_has_its_n
 @pytest.mark.parametrize(
     ("outcomes", "said", "unsaid"),
     [
-        ((handover(Priority.NORMAL, "a"), handover(Priority.NORMAL, "b")), ["handover"], ["handover_numbers"]),
-        ((refusal("a"), handover(Priority.NORMAL, "a"), handover(Priority.NORMAL, "b")), ["handover"], ["handover_numbers"]),
-        ((handover(Priority.PAGE, "a"),), ["handover_urgent"], ["handover"]),
-        ((handover(Priority.PAGE, "a"), refusal("b")), ["handover_urgent", "handover_numbers"], ["handover"]),
+        ((build_escalation(Priority.NORMAL, "a"), build_escalation(Priority.NORMAL, "b")), ["handover"], ["handover_numbers"]),
+        ((build_refusal("a"), build_escalation(Priority.NORMAL, "a"), build_escalation(Priority.NORMAL, "b")), ["handover"], ["handover_numbers"]),
+        ((build_escalation(Priority.PAGE, "a"),), ["handover_urgent"], ["handover"]),
+        ((build_escalation(Priority.PAGE, "a"), build_refusal("b")), ["handover_urgent", "handover_numbers"], ["handover"]),
     ],
 )  # fmt: skip
 def test_what_goes_to_a_person_as_a_whole_has_no_numbers(
@@ -107,9 +107,9 @@ def test_the_lead_says_what_numbers_count_wherever_there_are_any(knowledge: Know
     one, other = replace(first, question="a"), replace(second, question="b")
     for outcomes, lead, numbered in (
         ((one,), t.answer_lead, False),
-        ((one, handover(Priority.NORMAL, "b")), t.answers_lead, True),
+        ((one, build_escalation(Priority.NORMAL, "b")), t.answers_lead, True),
         ((one, other), t.answers_lead, True),
-        ((one, handover(Priority.NORMAL, "a"), other, handover(Priority.NORMAL, "b")), t.answers_lead, True),
+        ((one, build_escalation(Priority.NORMAL, "a"), other, build_escalation(Priority.NORMAL, "b")), t.answers_lead, True),
     ):  # fmt: skip
         text = reply(knowledge, *outcomes)
         assert f"{t.greeting}\n\n{lead}\n\n" in text
@@ -119,19 +119,19 @@ def test_the_lead_says_what_numbers_count_wherever_there_are_any(knowledge: Know
 
 def test_who_may_be_in_danger_reads_that_first(knowledge: Knowledge) -> None:
     t = knowledge.templates["en"]
-    text = reply(knowledge, told(knowledge, EXPOSED), handover(Priority.PAGE))
+    text = reply(knowledge, told(knowledge, EXPOSED), build_escalation(Priority.PAGE))
     assert text.startswith(f"{t.greeting}\n\n{t.handover_urgent}\n\n{t.answer_lead}\n")
 
 
 def test_a_time_is_promised_only_where_the_incident_names_one(knowledge: Knowledge) -> None:
     t = knowledge.templates["en"]
-    waits = handover(Priority.NORMAL)
+    waits = build_escalation(Priority.NORMAL)
     assert not [said for said in t.answer_within.values() if said in reply(knowledge, waits)]
     incident = knowledge.incident.model_copy(update={"answer_within": ExpectedTime.TWO_DAYS})
     promising = replace(knowledge, incident=incident)
     within = t.answer_within[ExpectedTime.TWO_DAYS]
     assert f"{t.handover}\n{within}\n\n" in reply(promising, waits)
-    assert within not in reply(promising, handover(Priority.PAGE))
+    assert within not in reply(promising, build_escalation(Priority.PAGE))
     assert within not in reply(promising, told(knowledge, EXPOSED))
 
 
@@ -144,7 +144,7 @@ def test_a_heading_that_says_nothing_is_replaced(knowledge: Knowledge) -> None:
 
 
 def test_a_reply_without_a_quote_names_no_source(knowledge: Knowledge) -> None:
-    assert "Source:" not in reply(knowledge, handover(Priority.NORMAL))
+    assert "Source:" not in reply(knowledge, build_escalation(Priority.NORMAL))
 
 
 def test_the_source_names_each_day_once_in_order(knowledge: Knowledge) -> None:
@@ -242,7 +242,7 @@ def test_a_notice_and_its_correction_are_not_both_quoted_where_one_supersedes_th
     desk = Responder(knowledge=knowledge, retriever=None, judge=None)  # type: ignore[arg-type]
     whole = desk.complete(passages(knowledge, *knowledge.quotable(list(picked))))
     assert tuple(p.id for p in whole) == quoted_ids
-    assert Outbound(knowledge).check(reply(knowledge, answer(*whole))).allowed
+    assert Outbound(knowledge).check(reply(knowledge, build_answer(*whole))).allowed
 
 
 def test_what_is_superseded_as_a_whole_gives_way_to_the_later_passage(

@@ -33,20 +33,20 @@ REPLY_PREFIXES = (
 def is_failure_subject(subject: str) -> bool:
     """Does the subject hold a phrase of a failure report?"""
     bare_subject = strip_subject_prefixes(subject)
-    return any(phrase in bare_subject for phrase in listed_phrases("failure_subjects"))
+    return any(phrase in bare_subject for phrase in mail_phrases("failure_subjects"))
 
 
 def claims_failure(subject: str) -> bool:
     """Does the subject begin with a phrase of a failure report and a colon? No person writes so."""
     first, colon, _ = strip_subject_prefixes(subject).replace("：", ":").partition(":")
-    known = first.strip(" .!") in listed_phrases("failure_subjects")
+    known = first.strip(" .!") in mail_phrases("failure_subjects")
     return bool(colon) and known and not is_reply(subject)
 
 
 def count_failure_phrases(mail: ParsedMail) -> int:
     """Count the different phrases of a failure report that the beginning of the text holds."""
     text = " ".join(mail.text[:MAX_REPORT_CHARACTERS].lower().split()) + " "
-    return sum(phrase in text for phrase in listed_phrases("failure_phrases"))
+    return sum(phrase in text for phrase in mail_phrases("failure_phrases"))
 
 
 def strip_subject_prefixes(subject: str) -> str:
@@ -70,7 +70,7 @@ def is_reply(subject: str) -> bool:
 def has_local_part_in(address: str, name: str) -> bool:
     """Does what stands before the @ match a pattern of the list `name`?"""
     local = address.rpartition("@")[0]
-    return bool(local) and any(_fits_pattern(local, pattern) for pattern in listed_phrases(name))
+    return bool(local) and any(_fits_pattern(local, pattern) for pattern in mail_phrases(name))
 
 
 def _fits_pattern(local: str, pattern: str) -> bool:
@@ -88,7 +88,7 @@ def _fits_pattern(local: str, pattern: str) -> bool:
 
 
 @cache
-def listed_phrases(name: str) -> frozenset[str]:
+def mail_phrases(name: str) -> frozenset[str]:
     """Return the phrases of the list `name` in lower case."""
     value = read_yaml("mail_rules.yaml")[name]
     rows = value if isinstance(value, list) else [value]

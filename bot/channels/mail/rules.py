@@ -34,7 +34,7 @@ from bot.channels.mail.rule_words import (
     count_failure_phrases,
     has_local_part_in,
     is_failure_subject,
-    listed_phrases,
+    mail_phrases,
     strip_subject_prefixes,
 )
 from bot.channels.mail.subject_question import asks_alone
@@ -186,7 +186,7 @@ def _is_bounce_by_words(case: RuleInput) -> bool:
         return reported or phrases > 1 or is_failure_subject(mail.subject)
     carries = "message/rfc822" in mail.content_types or phrases > 1
     begins = strip_subject_prefixes(mail.subject).startswith(
-        tuple(listed_phrases("failure_subjects"))
+        tuple(mail_phrases("failure_subjects"))
     )
     return has_local_part_in(mail.sender, "role_senders") and begins and (carries or reported)
 
@@ -263,7 +263,7 @@ def _is_marked_automatic(case: RuleInput) -> bool:
         name for name, value in case.mail.headers if value.strip().lower() not in NEGATIVE_VALUES
     }
     to = " ".join(case.mail.values("delivered-to")).lower()
-    return bool(names & listed_phrases("automatic_headers")) or to.startswith("autoresponder")
+    return bool(names & mail_phrases("automatic_headers")) or to.startswith("autoresponder")
 
 
 def _is_marked_and_silent(case: RuleInput) -> bool:
@@ -305,7 +305,7 @@ def _is_bulk(mail: ParsedMail) -> bool:
     precedence = " ".join((*mail.values("precedence"), *mail.values("x-precedence"))).lower()
     bulk_words = BULK_PRECEDENCES & set(precedence.replace("(", " ").replace(",", " ").split())
     names = {name for name, _ in mail.headers}
-    return bool(bulk_words or names & listed_phrases("bulk_headers") or _has_list_header(mail))
+    return bool(bulk_words or names & mail_phrases("bulk_headers") or _has_list_header(mail))
 
 
 def _has_list_header(mail: ParsedMail) -> bool:
@@ -332,7 +332,7 @@ def _is_foreign_list(case: RuleInput) -> bool:
 def _is_mass_mailer(case: RuleInput) -> bool:
     """Does it carry a mass mailer's Feedback-ID that providers of personal mailboxes do not set?"""
     marks = [value.lower() for value in case.mail.values("feedback-id")]
-    return any(not any(p in mark for p in listed_phrases("personal_feedback")) for mark in marks)
+    return any(not any(p in mark for p in mail_phrases("personal_feedback")) for mark in marks)
 
 
 def _has_no_single_sender(case: RuleInput) -> bool:
@@ -425,7 +425,7 @@ def _is_wordless(case: RuleInput) -> bool:
 
 def _is_named_system(mail: ParsedMail) -> bool:
     name = " ".join(mail.values("from")).lower().strip('" ')
-    return name.startswith(tuple(listed_phrases("system_names")))
+    return name.startswith(tuple(mail_phrases("system_names")))
 
 
 def _auto_submitted_values(mail: ParsedMail) -> list[str]:
