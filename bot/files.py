@@ -167,7 +167,7 @@ def find_linked_places(home: Path) -> list[Path]:
 
     What lies in a closed folder is left out, and what nothing secret lies in (`PUBLIC_NAMES`).
     """
-    found = []
+    targets = []
     root = home.resolve()
     for entry in sorted(home.iterdir()):
         if not entry.is_symlink() or not entry.exists() or entry.name.startswith(PUBLIC_NAMES):
@@ -175,8 +175,8 @@ def find_linked_places(home: Path) -> list[Path]:
         target = entry.resolve()
         is_elsewhere = not target.is_relative_to(root) and not root.is_relative_to(target)
         if is_elsewhere and _is_open(target.parent):
-            found.append(target)
-    return found
+            targets.append(target)
+    return targets
 
 
 def _is_open(path: Path) -> bool:

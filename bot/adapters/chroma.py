@@ -45,15 +45,15 @@ class Chroma:
 
     def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
         """Return the `limit` nearest records, nearest first."""
-        found = self._collection.query(
+        results = self._collection.query(
             query_embeddings=[self.encoder.embed_query(text)],  # type: ignore[arg-type]
             n_results=limit,
             include=["documents", "metadatas", "distances"],
         )
         documents, metadatas, distances = (
-            (found["documents"] or [[]])[0],
-            (found["metadatas"] or [[]])[0],
-            (found["distances"] or [[]])[0],
+            (results["documents"] or [[]])[0],
+            (results["metadatas"] or [[]])[0],
+            (results["distances"] or [[]])[0],
         )
         return tuple(
             Hit(label=str(m["label"]), text=d, cosine=1.0 - distance, answers=bool(m["answers"]))
@@ -76,13 +76,13 @@ class Chroma:
 
     def everything(self) -> tuple[list[Record], npt.NDArray[np.float32]]:
         """Return all records and their vectors in the same order, shape (records, width)."""
-        found = self._collection.get(include=["documents", "metadatas", "embeddings"])
-        rows = zip(found["documents"] or [], found["metadatas"] or [], strict=True)
+        results = self._collection.get(include=["documents", "metadatas", "embeddings"])
+        rows = zip(results["documents"] or [], results["metadatas"] or [], strict=True)
         records = [
             Record(text=text, label=str(about["label"]), answers=bool(about["answers"]))
             for text, about in rows
         ]
-        return records, np.asarray(found["embeddings"], dtype=np.float32)
+        return records, np.asarray(results["embeddings"], dtype=np.float32)
 
     def count(self) -> int:
         """Return how many records the collection holds."""

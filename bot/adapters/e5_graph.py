@@ -97,7 +97,7 @@ def export_graph(model: Model, delta: Delta, path: Path) -> None:
         for layer in layers
     ]
     graph.node("Concat", parts, "pooled", axis=0)
-    made = helper.make_model(
+    graph_model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "multilingual-e5-small",
@@ -113,7 +113,7 @@ def export_graph(model: Model, delta: Delta, path: Path) -> None:
     )
     weights = path.with_suffix(".weights")
     onnx.save(
-        made, path, save_as_external_data=True, all_tensors_to_one_file=True,
+        graph_model, path, save_as_external_data=True, all_tensors_to_one_file=True,
         location=weights.name, size_threshold=SMALLEST_APART,
     )  # fmt: skip
     weights.chmod(path.stat().st_mode)  # onnx makes it readable for its owner alone

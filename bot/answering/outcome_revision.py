@@ -52,14 +52,14 @@ def hand_to_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
     A refusal for a named reason stays, with an escalation beside it. An escalation keeps its reason
     unless it is one of OPEN or LANGUAGE.
     """
-    made: list[Outcome] = []
+    revised: list[Outcome] = []
     for each in outcomes:
         if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
-            made.append(each)
+            revised.append(each)
             continue
         if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
-            made.append(each)
-        made.append(
+            revised.append(each)
+        revised.append(
             Escalation(
                 question=each.question,
                 reason=EscalationReason.WANTS_PERSON,
@@ -67,7 +67,7 @@ def hand_to_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
                 candidates=each.candidates,
             )
         )
-    return made
+    return revised
 
 
 def mark_suspicious_mail(outcomes: Sequence[Outcome]) -> list[Outcome]:

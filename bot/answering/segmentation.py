@@ -92,14 +92,14 @@ def split_questions(text: str) -> tuple[Question, ...]:
 
 def split_sentences(text: str) -> list[str]:
     """Return every sentence of `text` in order, without list marks and quoted lines."""
-    found: list[str] = []
+    sentences: list[str] = []
     for line in text.replace("\r", "").split("\n"):
         bare = line.strip()
         if not bare or bare.startswith(">"):
             continue
         for item in ENUMERATED.split(LISTED.sub("", bare)):
-            found += [s.strip() for s in SENTENCE_END.split(item) if s.strip()]
-    return found
+            sentences += [s.strip() for s in SENTENCE_END.split(item) if s.strip()]
+    return sentences
 
 
 def views(question: Question) -> tuple[str, ...]:
@@ -178,16 +178,16 @@ def _is_dense(sentence: str) -> bool:
 
 def spoken_sentences(text: str) -> list[str]:
     """Return the sentences of `text` without greeting, close and signature."""
-    spoken: list[str] = []
+    kept: list[str] = []
     for sentence in split_sentences(text):
         if GREETING.match(sentence):
             continue
         said = OPENING.sub("", sentence)
-        ends = spoken and "?" not in said and len(said.split()) < 9
+        ends = kept and "?" not in said and len(said.split()) < 9
         if not said.strip() or (ends and (CLOSING.match(said) or SIGNATURE.match(said))):
             continue
-        spoken.append(said.strip())
-    return spoken
+        kept.append(said.strip())
+    return kept
 
 
 def without_signature_lines(lines: Sequence[str]) -> list[str]:

@@ -246,15 +246,15 @@ class TransferRanker:
 
     def judge(self, text: str, vector: Sequence[float] | Array) -> Judgement:
         """Return the passages for `text`, best first, with the probability that they answer."""
-        found = self.evidence(vector, text)
-        best = int(np.argmax(found.kinds))
+        evidence = self.evidence(vector, text)
+        best = int(np.argmax(evidence.kinds))
         return Judgement(
-            probability=self.transfer.probability(found.features),
-            passages=tuple(self.index.passages[i] for i in found.order[:RANKED]),
+            probability=self.transfer.probability(evidence.features),
+            passages=tuple(self.index.passages[i] for i in evidence.order[:RANKED]),
             label=self.transfer.kinds[best],
-            certainty=float(found.kinds[best]),
-            pair=found.pair,
-            features=tuple(zip(FEATURES, found.features, strict=True)),
+            certainty=float(evidence.kinds[best]),
+            pair=evidence.pair,
+            features=tuple(zip(FEATURES, evidence.features, strict=True)),
         )
 
     def evidence(self, vector: Sequence[float] | Array, text: str) -> TransferEvidence:
@@ -311,13 +311,13 @@ def _asked(kinds: Mapping[str, float]) -> tuple[float, float]:
 
 def _stems(text: str) -> set[str]:
     """Return the first STEM letters of each word; pairs of letters where there are no spaces."""
-    found: set[str] = set()
+    stems: set[str] = set()
     for word in WORD.findall(text.lower()):
         if WITHOUT_SPACES.search(word):
-            found |= {word[i : i + 2] for i in range(max(1, len(word) - 1))}
+            stems |= {word[i : i + 2] for i in range(max(1, len(word) - 1))}
         elif len(word) > 2 or word.isdigit():
-            found.add(word[:STEM])
-    return found
+            stems.add(word[:STEM])
+    return stems
 
 
 def _unit(vectors: npt.NDArray[Any]) -> Array:

@@ -185,7 +185,7 @@ class Jobs:
                 return
             DBOS.delete_workflows([each.workflow_id for each in finished])
 
-    def _enqueue(self, db: "Connection", job: str, job_id: str, about: int) -> None:
+    def _enqueue(self, db: "Connection", job: str, job_id: str, row_id: int) -> None:
         if self._client is None:
             raise MissingError("the jobs have not been started")
         self._client.enqueue_in_transaction(
@@ -194,9 +194,9 @@ class Jobs:
                 "workflow_name": job,
                 "queue_name": QUEUE,
                 "workflow_id": job_id,
-                "queue_partition_key": f"{job}:{about}",
+                "queue_partition_key": f"{job}:{row_id}",
             },
-            about,
+            row_id,
         )
 
     def _take_lock(self) -> None:

@@ -22,5 +22,5 @@ class Throttle:
         now = self._tick()
         if now - self._line_at < LINE_SECONDS:
             return 0
-        told, self._since_line, self._line_at = self._since_line, 0, now
-        return told
+        events, self._since_line, self._line_at = self._since_line, 0, now
+        return events

@@ -172,11 +172,11 @@ class ReplyGrammar:
         """Return the unit of question numbers, or of the case number behind its label, or None."""
         of_case = bool(before) and before[-1].kind is UnitKind.CASE
         pattern = CASE_NUMBER if of_case else NUMBERS
-        found = pattern.match(text, place)
-        if found is None or not _stands_at(found.group(), text, place):
+        match = pattern.match(text, place)
+        if match is None or not _stands_at(match.group(), text, place):
             return None
         return ReplyUnit(
-            text=found.group(),
+            text=match.group(),
             kind=UnitKind.CASE_NUMBER if of_case else UnitKind.NUMBERS,
             languages=frozenset(self.knowledge.templates),
         )

@@ -129,19 +129,22 @@ class _Writer:
             yield self._quote(quoted)
 
     def _quote(self, lines: list[str]) -> str:
-        said = " ".join(lines)
+        quoted_text = " ".join(lines)
         items = [line.removeprefix(BULLET) for line in lines if line.startswith(BULLET)]
         first = [line for line in lines if not line.startswith(BULLET)]
         if lines != [*first, *(BULLET + item for item in items)]:
             first, items = lines, []
         points = "\n".join(f"<li>{self._inline(item)}</li>" for item in items)
         if not first:
-            return self._element("ul", f"\n{points}\n", said, LIST_STYLE)
+            return self._element("ul", f"\n{points}\n", quoted_text, LIST_STYLE)
         inner = f'<p style="{QUOTED_STYLE}">' + "<br>\n".join(map(self._inline, first)) + "</p>"
         if items:
             inner += f'\n<ul style="{QUOTED_LIST_STYLE}">\n{points}\n</ul>'
         return self._element(
-            "blockquote", f"\n{inner}\n", said, QUOTE_STYLES[direction_of(said, self.language)]
+            "blockquote",
+            f"\n{inner}\n",
+            quoted_text,
+            QUOTE_STYLES[direction_of(quoted_text, self.language)],
         )
 
     def _element(self, tag: str, inner: str, said: str, style: str) -> str:
@@ -182,12 +185,12 @@ def direction_of(text: str, language: str) -> str:
 
 def _spans_of_links(line: str) -> Iterable[tuple[int, int]]:
     """Return where links and addresses stand, without the punctuation behind them, in order."""
-    found = {
+    spans = {
         (match.start(), match.start() + len(match.group().rstrip(ENDS)))
         for pattern in (LINK, ADDRESS)
         for match in pattern.finditer(line)
     }
-    return sorted(found)
+    return sorted(spans)
 
 
 @dataclass(slots=True)

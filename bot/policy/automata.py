@@ -24,9 +24,9 @@ def compiled_anew(compile_rules: Callable[[], Compiled]) -> Callable[[], Compile
 
     Callers keep its result no longer than for one text.
     """
-    kept = cache(compile_rules)
-    _forget.append(kept.cache_clear)
-    return kept
+    cached = cache(compile_rules)
+    _forget.append(cached.cache_clear)
+    return cached
 
 
 def count_text() -> None:

@@ -56,12 +56,12 @@ def detection_views(text: str) -> tuple[View, ...]:
     """Return the plain view, then each other view that differs from those before it."""
     shown = clipped(text)
     plain = fold(visible(shown))
-    found = [View(name="plain", text=plain)]
+    views = [View(name="plain", text=plain)]
     for name, make in MAKERS:
         made = fold(make(shown))
-        if made.strip() and all(made != v.text for v in found):
-            found.append(View(name=name, text=made))
-    return tuple(found)
+        if made.strip() and all(made != v.text for v in views):
+            views.append(View(name=name, text=made))
+    return tuple(views)
 
 
 def clipped(text: str) -> str:
@@ -106,11 +106,11 @@ def _leet(letter_for_one: str) -> Callable[[str], str]:
     table = LEET | {ord("1"): letter_for_one, ord("|"): letter_for_one, ord("!"): letter_for_one}
 
     def word(match: re.Match[str]) -> str:
-        found = match.group()
-        if MIXED.isdisjoint(found):
-            return found
-        body = found.rstrip("!?.,;:")
-        return body.translate(table) + found[len(body) :]
+        matched = match.group()
+        if MIXED.isdisjoint(matched):
+            return matched
+        body = matched.rstrip("!?.,;:")
+        return body.translate(table) + matched[len(body) :]
 
     def read(text: str) -> str:
         shown = _homoglyphs(text)
@@ -184,33 +184,37 @@ def _decodings(text: str) -> Iterator[str]:
         for count, match in enumerate(pattern.finditer(text)):
             if count >= MAX_DECODED:
                 break
-            if told := _as_text(decode, match.group()):
-                yield told
-                yield codecs.decode(told, "rot13")
-                yield told[::-1]
+            if decoded := _as_text(decode, match.group()):
+                yield decoded
+                yield codecs.decode(decoded, "rot13")
+                yield decoded[::-1]
 
 
-def _as_text(decode: Callable[[str], bytes], found: str) -> str:
+def _as_text(decode: Callable[[str], bytes], encoded: str) -> str:
     try:
-        told = decode(found).decode("utf-8")
+        decoded = decode(encoded).decode("utf-8")
     except (ValueError, binascii.Error):
         return ""
-    letters = sum(c.isalpha() or c.isspace() for c in told)
-    return told if letters >= max(MIN_LETTERS, MIN_TEXT * len(told)) and told != found else ""
+    letters = sum(c.isalpha() or c.isspace() for c in decoded)
+    return (
+        decoded
+        if letters >= max(MIN_LETTERS, MIN_TEXT * len(decoded)) and decoded != encoded
+        else ""
+    )
 
 
-def _base64(found: str) -> bytes:
-    bare = found.rstrip("=").translate(str.maketrans("-_", "+/"))
+def _base64(encoded: str) -> bytes:
+    bare = encoded.rstrip("=").translate(str.maketrans("-_", "+/"))
     return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
 
 
-def _base32(found: str) -> bytes:
-    bare = found.rstrip("=").upper()
+def _base32(encoded: str) -> bytes:
+    bare = encoded.rstrip("=").upper()
     return base64.b32decode(bare + "=" * (-len(bare) % 8))
 
 
-def _hexadecimal(found: str) -> bytes:
-    return bytes.fromhex(re.sub(r"0x|\\x|[\s:,]", "", found))
+def _hexadecimal(encoded: str) -> bytes:
+    return bytes.fromhex(re.sub(r"0x|\\x|[\s:,]", "", encoded))
 
 
 def _bits(found: str) -> bytes:

@@ -46,11 +46,11 @@ def without_quotes(text: str) -> str:
     if RECORD.match(text):
         return text
     place = _passed_on(text)
-    kept = QUOTED.sub(' "…" ', QUOTED_LINE.sub("", text[:place]))
-    wide = sum(c >= WIDE_LETTERS for c in kept)
-    if len(kept.split()) > FEW or wide > 2 * FEW:
-        return kept
-    return kept.strip() if _shows(text[place:]) else text
+    remaining = QUOTED.sub(' "…" ', QUOTED_LINE.sub("", text[:place]))
+    wide = sum(c >= WIDE_LETTERS for c in remaining)
+    if len(remaining.split()) > FEW or wide > 2 * FEW:
+        return remaining
+    return remaining.strip() if _shows(text[place:]) else text
 
 
 def find_quoted_text(text: str) -> str:

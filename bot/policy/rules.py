@@ -204,7 +204,7 @@ def _rule(row: RuleRow, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"])
     also = _spelled(row.id, row.also, words)
     unless = _spelled(row.id, row.unless, words)
     topics = _spelled(row.id, row.topics, words)
-    given = [p for ps in _spelled(row.id, row.given, words).values() for p in ps]
+    required = [p for ps in _spelled(row.id, row.given, words).values() for p in ps]
     beside = [p for ps in _spelled(row.id, row.beside, words).values() for p in ps]
     if not spelled:
         raise KnowledgeError(f"policy_rules.yaml: rule {row.id} has no patterns")
@@ -228,7 +228,7 @@ def _rule(row: RuleRow, words: Words, signs: Mapping[str, "re2._Regexp[bytes]"])
         reads_quotes=row.quotes == "read",
         when=_compiled(row.id, [p for ps in spelled.values() for p in ps]),
         readings=readings,
-        given=_optional(row.id, given),
+        given=_optional(row.id, required),
         beside=_optional(row.id, beside),
     )
 
@@ -294,12 +294,12 @@ def _languages(pattern: str, words: Words) -> list[str]:
 def _filled(rule: str, language: str, pattern: str, words: Words) -> str:
     def word(match: re.Match[str]) -> str:
         spoken = words.get(match.group(1), {})
-        found = spoken.get(language) or spoken.get(ANY)
-        if found is None:
+        phrases = spoken.get(language) or spoken.get(ANY)
+        if phrases is None:
             raise KnowledgeError(
                 f"policy_rules.yaml: rule {rule}: {match.group()} has no words in {language}"
             )
-        return f"(?:{found})"
+        return f"(?:{phrases})"
 
     filled = pattern
     while WORD.search(filled):  # words may name words

@@ -50,7 +50,7 @@ def without_people(text: str) -> str:
 
 def _mask_signature(lines: list[str]) -> list[str]:
     """Mask short lines from the closing phrase on, and a lone name in the last line."""
-    shown, closed = [], False
+    masked_lines, closed = [], False
     last = max((n for n, line in enumerate(lines) if line.strip()), default=0)
     for place, line in enumerate(lines):
         after = place and (closed or (place == last and SIGNATURE.match(line)))
@@ -58,9 +58,9 @@ def _mask_signature(lines: list[str]) -> list[str]:
         signed = (
             after and line.strip() and "?" not in line and len(line.split()) <= MAX_SIGNATURE_WORDS
         )
-        shown.append(closing.group(1) if closing else NAME if signed else line)
+        masked_lines.append(closing.group(1) if closing else NAME if signed else line)
         closed = closed or bool(closing)
-    return shown
+    return masked_lines
 
 
 def _mask_number(match: Any) -> str:

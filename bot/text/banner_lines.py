@@ -135,19 +135,19 @@ def _asks_of_sender(sentence: WeighedSentence) -> bool:
 
 def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines without questions of footers among the last ones, and those questions."""
-    kept, taken = list(lines), list[str]()
+    own_lines, taken = list(lines), list[str]()
     seen = 0
-    for place in range(len(kept) - 1, 0, -1):
-        line = kept[place]
+    for place in range(len(own_lines) - 1, 0, -1):
+        line = own_lines[place]
         if not line.strip():
             continue
         seen += 1
-        if seen > MAX_FOOTER_LINES or QUOTED.match(line) or not has_words(kept[:place]):
+        if seen > MAX_FOOTER_LINES or QUOTED.match(line) or not has_words(own_lines[:place]):
             break
         own, footer = _separate_footer(line)
-        kept[place] = own
+        own_lines[place] = own
         taken += footer
-    return kept, taken
+    return own_lines, taken
 
 
 def _separate_footer(line: str) -> tuple[str, list[str]]:

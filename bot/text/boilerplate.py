@@ -297,19 +297,19 @@ def split_label(line: str) -> tuple[str, str]:
 
 def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines without device lines and attributions at the end, and those taken out."""
-    kept, taken = list(lines), list[str]()
-    place = len(kept) - 1
-    while place > 0 and len(taken) < MAX_TRAILER_LINES:
-        line = kept[place]
+    own_lines, trailer = list(lines), list[str]()
+    place = len(own_lines) - 1
+    while place > 0 and len(trailer) < MAX_TRAILER_LINES:
+        line = own_lines[place]
         if line.strip() and not QUOTED.match(line):
-            count = _count_trailer_lines(kept, place)
-            if not count or not has_words(kept[: place + 1 - count]):
+            count = _count_trailer_lines(own_lines, place)
+            if not count or not has_words(own_lines[: place + 1 - count]):
                 break
-            taken += kept[place + 1 - count : place + 1]
-            del kept[place + 1 - count : place + 1]
+            trailer += own_lines[place + 1 - count : place + 1]
+            del own_lines[place + 1 - count : place + 1]
             place -= count - 1
         place -= 1
-    return kept, taken
+    return own_lines, trailer
 
 
 def _count_trailer_lines(lines: Sequence[str], place: int) -> int:

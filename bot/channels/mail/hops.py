@@ -67,11 +67,11 @@ def _is_inner(address: Address) -> bool:
 def _bare_addresses(received: str) -> list[Address]:
     """Return the addresses without brackets before the last `by`, as qmail and Exchange write."""
     before = LAST_BY.match(_blank_free_text(received))
-    found: list[Address] = []
+    addresses: list[Address] = []
     for word in BARE_WORD.findall(received[: len(before.group(1))] if before else received):
         with suppress(ValueError):
-            found.append(ipaddress.ip_address(word.strip(".").lower().removeprefix("ipv6:")))
-    return found
+            addresses.append(ipaddress.ip_address(word.strip(".").lower().removeprefix("ipv6:")))
+    return addresses
 
 
 def _protocol(received: str) -> str:

@@ -71,14 +71,14 @@ class JudgedMail:
         The subject of a sender who is not authenticated is not sent from our address, and a subject
         that holds or asks for a secret is sent to nobody.
         """
-        kept = reply_subject(self.subject) if self.proof.authenticated else ""
-        return "" if redact(kept).spans or isinstance(screen(kept), Refuse) else kept
+        subject = reply_subject(self.subject) if self.proof.authenticated else ""
+        return "" if redact(subject).spans or isinstance(screen(subject), Refuse) else subject
 
     @property
     def heading(self) -> str:
         """The subject to be shown beside the text; empty where the subject is the text."""
-        asked = redact(subject_as_text(self.mail.subject)).text
-        return "" if asked and self.redaction.text == asked else self.subject
+        subject_question = redact(subject_as_text(self.mail.subject)).text
+        return "" if subject_question and self.redaction.text == subject_question else self.subject
 
     @property
     def shown(self) -> str:
@@ -106,8 +106,8 @@ class JudgedMail:
         """What the person wrote, without quotes; masked also where the text is not read as a
         question.
         """
-        spoken = self.ruling.verdict not in FINAL_VERDICTS
-        return self.redaction.text if spoken else redact(self.mail.visible).text
+        is_question = self.ruling.verdict not in FINAL_VERDICTS
+        return self.redaction.text if is_question else redact(self.mail.visible).text
 
 
 def judge_mail(
@@ -151,9 +151,9 @@ def question_text(mail: ParsedMail) -> str:
     if mail.only_shows and is_suspicious(mail):
         return ""
     own_text = mail.visible.strip()
-    asked = subject_as_text(mail.subject)
-    if asked and (is_marked_empty(mail.subject) or is_empty_beside_subject(own_text)):
-        return asked
+    subject_question = subject_as_text(mail.subject)
+    if subject_question and (is_marked_empty(mail.subject) or is_empty_beside_subject(own_text)):
+        return subject_question
     if own_text or mail.quotes_us:
         return own_text
     return mail.text.strip() or mail.subject
@@ -178,12 +178,12 @@ def build_received_message(judged: JudgedMail, ref: str) -> ReceivedMessage:
         return mask_ids(ids, judged.key)
 
     headers = (*mail.values("references"), *mail.values("in-reply-to"))
-    named = find_message_ids(mail.values("references")) or find_message_ids(
+    referenced = find_message_ids(mail.values("references")) or find_message_ids(
         mail.values("in-reply-to")
     )
-    named = mask(tuple(named))
+    referenced = mask(tuple(referenced))
     message_id = next(iter(mask(tuple(find_message_ids([mail.message_id])[:1]))), "")
-    thread = next(iter(named), "") or message_id or mail.key
+    thread = next(iter(referenced), "") or message_id or mail.key
     return ReceivedMessage(
         channel="email",
         thread_key=conversation_key(mask_secret_in_address(mail.sender, judged.key), thread),

@@ -150,29 +150,29 @@ def _build_mail(
     own: OwnWords = NO_OWN_WORDS,
 ) -> ParsedMail:  # fmt: skip
     senders = parse_authors(_header_values(headers, "from"), limit=MAX_ADDRESSES)
-    path = _header_values(headers, "return-path")
+    return_paths = _header_values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = extract_body_text(tree) if tree else ("", False)
     subject = decode_encoded_words(first_value(headers, "subject"))
     is_answer = bool(_header_values(headers, "references", "in-reply-to"))
-    theirs = own.without(text)
-    reply = split_reply(theirs)
-    inline = reply.below if is_forward(subject, reply.below, answers=is_answer) else ""
+    without_ours = own.without(text)
+    reply = split_reply(without_ours)
+    forwarded = reply.below if is_forward(subject, reply.below, answers=is_answer) else ""
     return ParsedMail(
         message_id=first_value(headers, "message-id"),
         subject=subject,
         sender=senders[0] if senders else "",
         senders=senders,
-        return_path=path[0].strip().strip("<>").strip().lower() if path else None,
+        return_path=return_paths[0].strip().strip("<>").strip().lower() if return_paths else None,
         recipients=parse_addresses(
             _header_values(headers, *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
         ),
         text=text,
         visible=reply.own,
         signature=reply.signature,
-        shown="\n\n".join(filter(None, [inline, *enclosed_texts(parts)]))[:MAX_TEXT_CHARACTERS],
-        quotes_us=theirs != text,
-        only_shows=bool(inline) and reply.is_bare,
+        shown="\n\n".join(filter(None, [forwarded, *enclosed_texts(parts)]))[:MAX_TEXT_CHARACTERS],
+        quotes_us=without_ours != text,
+        only_shows=bool(forwarded) and reply.is_bare,
         attachments=tuple(describe_attachment(part) for part in parts if is_attached(part)),
         headers=headers,
         content_types=tuple(part.content_type for part in parts),
@@ -185,15 +185,15 @@ def _build_mail(
 
 def _without_transport(head: bytes) -> bytes:
     """Return the header lines without TRANSPORT_HEADERS, which differ between deliveries."""
-    kept: list[bytes] = []
+    kept_lines: list[bytes] = []
     keeps = True
     for line in split_header_lines(head):
         if line[:1] not in (b" ", b"\t"):
             name = line.partition(b":")[0].strip().lower().decode("ascii", "replace")
             keeps = name not in TRANSPORT_HEADERS
         if keeps:
-            kept.append(line)
-    return b"\n".join(kept)
+            kept_lines.append(line)
+    return b"\n".join(kept_lines)
 
 
 def _header_values(headers: tuple[Header, ...], *names: str) -> list[str]:

@@ -163,7 +163,7 @@ def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
         kind: max(0, _weigh_free_wording(kind, unquoted) - weights[kind]) for kind in ProgramKind
     }
     about_a_mail = any(weights[kind] >= PROGRAM_WEIGHT for kind in ABOUT_A_MAIL)
-    spoken = unquoted if about_a_mail else split_sentences(text)
+    own_sentences = unquoted if about_a_mail else split_sentences(text)
     structure = _weigh_structure(mail, weights)
     for kind in ProgramKind:
         weights[kind] += composed[kind]
@@ -176,9 +176,9 @@ def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
         hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
         composed=sum(composed.values()),
-        asks=_holds_question(spoken or split_sentences(mail.subject)),
+        asks=_holds_question(own_sentences or split_sentences(mail.subject)),
         may_ask=any(_may_be_asked(sentence) for sentence in split_sentences(whole or mail.subject)),
-        about=any(_is_about_programs(sentence) for sentence in spoken),
+        about=any(_is_about_programs(sentence) for sentence in own_sentences),
         structural=max(structure.values(), default=0) >= CERTAIN_WEIGHT,
         wordless=not WORD.search(whole),
         form=sum(len(name) < MAX_FIELD_NAME for name in FIELD.findall(whole[:3000])) > 1,
@@ -211,19 +211,19 @@ def _statements_with_addresses(text: str) -> Iterator[str]:
                 yield pieces[place]
 
 
-def _weigh_phrases(kind: ProgramKind, spoken: list[MailSentence]) -> int:
+def _weigh_phrases(kind: ProgramKind, sentences: list[MailSentence]) -> int:
     """Return the weight of the phrases of a kind that the sentences hold.
 
     In a mail whose writer says I or my, only the other sentences count for the impersonal kinds. An
     acknowledgement may say I where it also promises an answer, as a person's autoresponder does.
     """
     if kind not in IMPERSONAL:
-        return _sum_rows(kind, spoken)
+        return _sum_rows(kind, sentences)
     if kind is ProgramKind.ACKNOWLEDGEMENT and any(
-        holds_pattern(kind, each.form, PROMISE_ROW) for each in spoken
+        holds_pattern(kind, each.form, PROMISE_ROW) for each in sentences
     ):
-        return _sum_rows(kind, spoken)
-    return _sum_rows(kind, [each for each in spoken if not speaks_of_oneself(each)])
+        return _sum_rows(kind, sentences)
+    return _sum_rows(kind, [each for each in sentences if not speaks_of_oneself(each)])
 
 
 def _weigh_free_wording(kind: ProgramKind, spoken: list[MailSentence]) -> int:

@@ -60,14 +60,14 @@ def split_reply(text: str) -> ReplyParts:
     """
     lines = text.translate(INVISIBLE).replace("\r", "").split("\n")
     lines = [line.rstrip() for line in lines]
-    kept, below = _split_lines(lines[:MAX_LINES])
+    own_lines, below = _split_lines(lines[:MAX_LINES])
     if len(lines) > MAX_LINES and below >= MAX_LINES:
         return ReplyParts(own=text.strip())
-    kept, signature = _split_signature(_without_trailing_quotes(kept))
-    kept = _without_trailing_quotes(kept)
+    own_lines, signature = _split_signature(_without_trailing_quotes(own_lines))
+    own_lines = _without_trailing_quotes(own_lines)
     below = min(below, len(_without_trailing_quotes(lines)))
     return ReplyParts(
-        own="\n".join(kept).strip(),
+        own="\n".join(own_lines).strip(),
         signature="\n".join(signature).strip(),
         below="\n".join(lines[below:]).strip(),
         is_bare=not _has_words(lines[:below]),
@@ -76,25 +76,25 @@ def split_reply(text: str) -> ReplyParts:
 
 def _split_lines(lines: list[str]) -> tuple[list[str], int]:
     """Return the writer's own lines, and the place of the first line that introduces a mail."""
-    kept: list[str] = []
-    place = tried = 0
-    below = len(lines)
-    while place < len(lines):
-        if tried < MAX_ATTRIBUTIONS and (after := _end_of_attribution(lines, place)):
-            tried += 1
-            below = min(below, place)
-            if _rest_is_history(lines, after) and _has_words(kept):
+    own_lines: list[str] = []
+    position = attributions = 0
+    introduction = len(lines)
+    while position < len(lines):
+        if attributions < MAX_ATTRIBUTIONS and (after := _end_of_attribution(lines, position)):
+            attributions += 1
+            introduction = min(introduction, position)
+            if _rest_is_history(lines, after) and _has_words(own_lines):
                 break
-            place = after if _has_words(kept) else _end_of_quotes(lines, after)
-        elif after := _end_of_marker(lines, place):
-            below = min(below, place)
-            if _has_words(kept):
+            position = after if _has_words(own_lines) else _end_of_quotes(lines, after)
+        elif after := _end_of_marker(lines, position):
+            introduction = min(introduction, position)
+            if _has_words(own_lines):
                 break
-            place = after
+            position = after
         else:
-            kept.append(lines[place])
-            place += 1
-    return kept, below
+            own_lines.append(lines[position])
+            position += 1
+    return own_lines, introduction
 
 
 def _has_words(lines: list[str]) -> bool:
@@ -103,10 +103,10 @@ def _has_words(lines: list[str]) -> bool:
 
 def _end_of_quotes(lines: list[str], place: int) -> int:
     """Return the line after the quotes that begin at `place`; `place` where only quotes follow."""
-    here = place
-    while here < len(lines) and (not lines[here] or QUOTED.search(lines[here])):
-        here += 1
-    return here if here < len(lines) else place
+    position = place
+    while position < len(lines) and (not lines[position] or QUOTED.search(lines[position])):
+        position += 1
+    return position if position < len(lines) else place
 
 
 def _rest_is_history(lines: list[str], place: int) -> bool:
@@ -177,35 +177,35 @@ def _end_of_marker(lines: list[str], place: int) -> int:
 def _end_of_headers(lines: list[str], place: int) -> int:
     """Return the line after a block of copied headers; 0 where there is none."""
     names: list[str] = []
-    here = place
-    while here < len(lines) and not lines[here] and here < place + 3:
-        here += 1
-    while here < len(lines) and len(names) < 12:
-        near = [_header_name(line) for line in lines[here : here + 3]]
+    position = place
+    while position < len(lines) and not lines[position] and position < place + 3:
+        position += 1
+    while position < len(lines) and len(names) < 12:
+        near = [_header_name(line) for line in lines[position : position + 3]]
         # A long header is wrapped: lines without a name count when one with a name follows.
         if not near[0] and not (names and any(near)):
             break
         names += near[:1] if near[0] else []
-        here += 1
+        position += 1
     if len(set(names)) < 2:
         return 0
     origin = names[0] in _phrases("from")
-    return here if origin or len(set(names)) > 2 else 0
+    return position if origin or len(set(names)) > 2 else 0
 
 
 def _end_of_unknown_headers(lines: list[str], place: int) -> int:
     """Return the line after "Word: value" lines of any language with an address and a date, else
     0.
     """
-    here = place
-    while here < len(lines) and not lines[here].strip() and here < place + 2:
-        here += 1
-    begin = here
-    while here < min(len(lines), begin + 12) and ANY_HEADER.search(lines[here][:MAX_LINE]):
-        here += 1
-    block = " ".join(lines[begin:here])[: 12 * MAX_LINE]
+    position = place
+    while position < len(lines) and not lines[position].strip() and position < place + 2:
+        position += 1
+    begin = position
+    while position < min(len(lines), begin + 12) and ANY_HEADER.search(lines[position][:MAX_LINE]):
+        position += 1
+    block = " ".join(lines[begin:position])[: 12 * MAX_LINE]
     names_origin = ADDRESS.search(block) and DATED.search(block)
-    return here if here - begin > 2 and names_origin else 0
+    return position if position - begin > 2 and names_origin else 0
 
 
 def _header_name(line: str) -> str:
@@ -238,13 +238,13 @@ def text_above_signature(text: str) -> str:
 
     Lines like "Sent from my phone" are left out.
     """
-    kept: list[str] = []
+    own_lines: list[str] = []
     for line in text.translate(INVISIBLE).split("\n"):
         if SIGNATURE.search(line):
             break
         if not _is_device(line):
-            kept.append(line)
-    return "\n".join(kept)
+            own_lines.append(line)
+    return "\n".join(own_lines)
 
 
 def _split_signature(lines: list[str]) -> tuple[list[str], list[str]]:

@@ -153,18 +153,18 @@ def find_end_of_words(at: Candidate) -> int:
 
 def _run_of_words(at: Candidate) -> list[Token]:
     """Return the words up to the end of the clause or the first word of grammar."""
-    taken: list[Token] = []
+    run: list[Token] = []
     for index in range(at.index, min(len(at.row), at.index + MAX_WORDS)):
         token = at.row[index]
-        if token.shape in (TokenShape.NEVER, TokenShape.EMPTY) or (taken and token.lead):
+        if token.shape in (TokenShape.NEVER, TokenShape.EMPTY) or (run and token.lead):
             break
         word = lowered(token.text)
         if word in word_list("stop_words") or is_copula(token.word, word, at.keyword.language):
             break
-        taken.append(token)
+        run.append(token)
         if ends_clause(at.row, index):
             break
-    return taken
+    return run
 
 
 def _is_phrase(keyword: Keyword, context: KeywordContext, taken: list[Token]) -> bool:
