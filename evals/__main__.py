@@ -61,8 +61,8 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         return _fault("stopped", 3)
     except Exception as error:  # noqa: BLE001 - whatever broke, the run proves nothing
-        told = str(error).splitlines()
-        return _fault(f"the run broke: {type(error).__name__}: {told[0] if told else ''}", 3)
+        lines = str(error).splitlines()
+        return _fault(f"the run broke: {type(error).__name__}: {lines[0] if lines else ''}", 3)
 
 
 def _tool(name: str) -> Tool:

@@ -35,20 +35,22 @@ PERSONAL = Path(__file__).parent / "personal.yaml"
 
 def add(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """Append the case and return 0; InputError (exit 2) when a secret would remain."""
-    told = _parse(argv)
-    turns = [(role, masked_text(text)) for role, text in read_turns(told.source, told.line)]
+    arguments = _parse(argv)
+    turns = [
+        (role, masked_text(text)) for role, text in read_turns(arguments.source, arguments.line)
+    ]
     for _, text in turns:
         refuse_secrets(text)
     desk = make()
-    existing = load_cases(told.folder)
-    case = propose(turns, told, desk, existing)
+    existing = load_cases(arguments.folder)
+    case = propose(turns, arguments, desk, existing)
     seen = run_case(desk, case)
-    path = told.folder / REAL
+    path = arguments.folder / REAL
     before = path.read_text(encoding="utf-8") if path.exists() else HEADER
     row = "  - " + _flow(case) + "\n"
     path.write_text(before + row, encoding="utf-8")
     try:
-        load_cases(told.folder)
+        load_cases(arguments.folder)
     except InputError:
         _restore(path, before)
         raise
@@ -101,7 +103,7 @@ def refuse_secrets(text: str) -> None:
 
 def propose(
     turns: Sequence[tuple[str, str]],
-    told: argparse.Namespace,
+    arguments: argparse.Namespace,
     desk: EvaluatedDesk,
     existing: Sequence[Case],
 ) -> Case:
@@ -118,12 +120,12 @@ def propose(
     row: dict[str, Any] = {
         "id": name,
         "family": like.family if like else name,
-        "slice": told.slice,
+        "slice": arguments.slice,
         "author": "real",
         "split": like.split if like else "test",
-        "lang": told.lang,
-        "channel": told.channel,
-        "kind": told.kind,
+        "lang": arguments.lang,
+        "channel": arguments.channel,
+        "kind": arguments.kind,
     }
     if len(turns) > 1:
         row["turns"] = [{"role": r, "text": t} for r, t in turns]
@@ -133,10 +135,10 @@ def propose(
     passages = [
         list(part.candidates[:2]) for part in run_case(desk, probe).parts if part.candidates
     ]
-    if MessageKind(told.kind) in ANSWERED:
-        row["gold"] = [told.gold] if told.gold else passages
+    if MessageKind(arguments.kind) in ANSWERED:
+        row["gold"] = [arguments.gold] if arguments.gold else passages
     else:
-        row["related"] = told.gold or list(dict.fromkeys(i for p in passages for i in p))
+        row["related"] = arguments.gold or list(dict.fromkeys(i for p in passages for i in p))
     return Case.model_validate(row)
 
 
@@ -156,8 +158,10 @@ def _thread(raw: bytes, source: str) -> Sequence[tuple[str, str]]:
     InputError when it is none, or does not end with a message of the user.
     """
     try:
-        told = json.loads(raw)
-        rows = (told.get("turns") or told["messages"]) if isinstance(told, dict) else told
+        entries = json.loads(raw)
+        rows = (
+            (entries.get("turns") or entries["messages"]) if isinstance(entries, dict) else entries
+        )
         turns = [(said.role, said.text) for said in map(Said.model_validate, rows)]
     except (ValueError, TypeError, KeyError):
         raise InputError(
@@ -173,8 +177,8 @@ def _flow(case: Case) -> str:
     row = case.model_dump(mode="json", exclude_defaults=True)
     if case.turns:
         row.pop("text")
-    told = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in row.items())
-    return "{" + ", ".join(told) + "}"
+    fields = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in row.items())
+    return "{" + ", ".join(fields) + "}"
 
 
 def _restore(path: Path, before: str) -> None:

@@ -56,7 +56,7 @@ class Burst:
 
     def describe(self) -> str:
         """Return the figures as one line."""
-        told = (
+        parts = (
             ""
             if self.take_over_seconds is None
             else (f", one host pulled away, taken over after {self.take_over_seconds:.1f} s")
@@ -66,7 +66,7 @@ class Burst:
             f"{self.mails} mails, lost {self.lost}, doubled {self.doubled}, without a reply "
             f"{self.unanswered} (of unknown fate {self.unknown}), "
             f"{self.mails / self.seconds:.1f} mails a second, "
-            f"{self.cpu_seconds / self.mails:.3f} CPU seconds a mail{told}"
+            f"{self.cpu_seconds / self.mails:.3f} CPU seconds a mail{parts}"
         )
 
 

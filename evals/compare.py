@@ -40,23 +40,27 @@ class Base:
 
 def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """Compare and return 0 when the base's gates hold and few enough cases broke, else 1."""
-    told = _parse(argv)
-    with worktree(told.base) as tree:
+    arguments = _parse(argv)
+    with worktree(arguments.base) as tree:
         own = tree / GATES
         gates = own if own.exists() else GATES
-        note = "" if own.exists() else f"{told.base} has no {GATES}; this change's own gates decide"
-        head = measure_run(RunOptions(gates=gates, out=told.out), make)
-        base = run_base(tree, told.base, gates)
+        note = (
+            ""
+            if own.exists()
+            else f"{arguments.base} has no {GATES}; this change's own gates decide"
+        )
+        head = measure_run(RunOptions(gates=gates, out=arguments.out), make)
+        base = run_base(tree, arguments.base, gates)
         compared = compared_with(head, base)
         if own.exists() and GATES.exists() and own.read_bytes() != GATES.read_bytes():
-            print(f"this change edits {GATES}; the gates of {told.base} decide")
+            print(f"this change edits {GATES}; the gates of {arguments.base} decide")
         if note:
             print(note)
         checked = (*compared.checked, *_regressions(compared, gates))
     made = replace(compared, checked=checked)
-    write_reports(made, told.out)
-    if told.summary:
-        _append(told.summary, markdown.markdown_page(made))
+    write_reports(made, arguments.out)
+    if arguments.summary:
+        _append(arguments.summary, markdown.markdown_page(made))
     return made.code
 
 

@@ -58,8 +58,8 @@ def combined() -> tuple[list[str], list[str]]:
     drawn = random.Random(SEED)  # noqa: S311 - a draw that can be repeated, no secret
     own: list[str] = []
     others: list[str] = []
-    for language, told in parse_yaml(WORDINGS.read_text(encoding="utf-8")).items():
-        lines = {name: text.split("\n") for name, text in told.items()}
+    for language, texts in parse_yaml(WORDINGS.read_text(encoding="utf-8")).items():
+        lines = {name: text.split("\n") for name, text in texts.items()}
         gap = "" if language in WITHOUT_SPACES else " "
         own += [*lines["alone"], *_pairs(lines["came"], lines["asked"], gap, drawn)]
         others += [*lines["others"], *_pairs(lines["told"], lines["wondered"], gap, drawn)]
@@ -100,10 +100,10 @@ def _pairs(first: list[str], then: list[str], gap: str, drawn: random.Random) ->
 
 def _exercises(every: Sequence[LabelledMessage], rules: set[str]) -> list[LabelledMessage]:
     """Return the short exercises that no passage of `rules` answers, shuffled in a fixed order."""
-    found = [
+    exercises = [
         each
         for each in every
         if len(each.text) < LONGEST and not rules & {p for group in each.gold for p in group}
     ]
-    random.Random(SEED).shuffle(found)  # noqa: S311 - as above
-    return found
+    random.Random(SEED).shuffle(exercises)  # noqa: S311 - as above
+    return exercises

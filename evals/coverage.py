@@ -25,8 +25,8 @@ def coverage(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -
     check_passages(placed, frozenset(knowledge.passages))
     cases = [p.case for p in placed]
     bare = list(untouched(cases, knowledge))
-    told = [*bare, *unanswered(knowledge), *thin(knowledge.wordings)]
-    for line in told:
+    lines = [*bare, *unanswered(knowledge), *thin(knowledge.wordings)]
+    for line in lines:
         print(line)
     touched = len(knowledge.passages) - len(bare)
     print(f"{touched} of {len(knowledge.passages)} passages are gold of a test case")

@@ -88,12 +88,12 @@ def rates(decided: Sequence[Decided]) -> dict[str, Rate]:
     """The rates of the table, by their names in the gates."""
     asked = [each for each in decided if each.scored.asked.answerable]
     silent = [each for each in decided if not each.scored.asked.answerable]
-    told = [each.scored for each in decided if each.answered]
+    answered = [each.scored for each in decided if each.answered]
     places = [each.scored.passage_place for each in asked]
     return {
         "right": _rate((each.answered and each.scored.right for each in asked), len(asked)),
-        "wrong": _rate((each.wrong for each in told), len(told)),
-        "beside": _rate((not each.right and each.related for each in told), len(told)),
+        "wrong": _rate((each.wrong for each in answered), len(answered)),
+        "beside": _rate((not each.right and each.related for each in answered), len(answered)),
         "silent": _rate((each.answered for each in silent), len(silent)),
         "first": _rate((place == 0 for place in places), len(places)),
         "in_three": _rate((place < IN_THREE for place in places), len(places)),
@@ -138,7 +138,7 @@ def check_gates(
             if rate is None or rate.value is None:
                 raise GatesError(f"gates.yaml: day_one {scope} {name}: nothing is measured by it")
             yield Checked(
-                name=name, scope=scope, value=rate.value, limit=limit.told(), soft=limit.soft,
+                name=name, scope=scope, value=rate.value, limit=limit.describe(), soft=limit.soft,
                 holds=limit.holds(rate.value),
             )  # fmt: skip
 

@@ -70,19 +70,21 @@ def evening(argv: Sequence[str]) -> int:
         "--messages", action="store_true",
         help="on the labelled messages of the knowledge, under thresholds of several targets",
     )  # fmt: skip
-    told = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     app = App(read_settings(), _say)
     encoder = query_cache(app)
     held = [case for case in load_cases(CASES) if case.split == "test"]
-    cases = list(as_cases(app.knowledge.messages)) if told.messages else held
-    _say(TARGET_HEAD if told.messages else HEAD)
-    for count in told.wordings or WORDINGS:
+    cases = list(as_cases(app.knowledge.messages)) if arguments.messages else held
+    _say(TARGET_HEAD if arguments.messages else HEAD)
+    for count in arguments.wordings or WORDINGS:
         with tempfile.TemporaryDirectory() as place:
             knowledge = copy_evening(app.knowledge, Path(place) / "knowledge", count)
             result = measure_evening(knowledge, encoder, cases)
             name = f"{count} ({len(knowledge.wordings)} in all)"
             _say(
-                "\n".join(target_rows(name, result)) if told.messages else evening_row(name, result)
+                "\n".join(target_rows(name, result))
+                if arguments.messages
+                else evening_row(name, result)
             )
     encoder.save()
     return 0
@@ -128,8 +130,8 @@ def as_cases(messages: Iterable[LabelledMessage]) -> Iterable[Case]:
 
 def evening_row(name: str, result: EveningResult) -> str:
     """Return one row of the table."""
-    found = figures(result.graded)
-    cells = [f"{figure_text(found[figure])} {bounds(found[figure])}" for figure in FIGURES]
+    values = figures(result.graded)
+    cells = [f"{figure_text(values[figure])} {bounds(values[figure])}" for figure in FIGURES]
     return f"| {name} | {result.threshold:.3f} | {' | '.join(cells)} |"
 
 
@@ -145,11 +147,11 @@ def target_rows(name: str, result: EveningResult) -> Iterable[str]:
     asked = sum(g.case.kind in ANSWERED for g in cases)
     for target in TARGETS:
         threshold = lowest_threshold(chances, wrong, target)
-        told = [g for g in cases if g.seen.open and g.seen.probability >= threshold]
-        count = Counter(g.if_answered for g in told)
+        answered = [g for g in cases if g.seen.open and g.seen.probability >= threshold]
+        count = Counter(g.if_answered for g in answered)
         rates = (
             Rate(hits=count[Verdict.CORRECT], of=asked),
-            *(Rate(hits=count[v], of=len(told)) for v in (Verdict.WRONG, Verdict.BESIDE)),
+            *(Rate(hits=count[v], of=len(answered)) for v in (Verdict.WRONG, Verdict.BESIDE)),
         )
         cells = [f"{figure_text(rate)} {bounds(rate)}" for rate in rates]
         yield f"| {name} | {target:.0%} | {threshold:.3f} | {' | '.join(cells)} |"

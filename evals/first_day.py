@@ -46,22 +46,22 @@ def first_day(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--seed", type=int, action="append", help="of the stream; several are one")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the curve as SVG")
-    told = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     app = App(read_settings(), _say)
     encoder = query_cache(app)
     held = [case for case in load_cases(CASES) if case.split in HELD_OUT]
     cases = [*as_cases(app.knowledge.messages), *held]
     with tempfile.TemporaryDirectory() as place:
         knowledge = copy_bare(app.knowledge, Path(place) / "knowledge")
-        played = [play(knowledge, encoder, cases, seed) for seed in told.seed or (0,)]
+        played = [play(knowledge, encoder, cases, seed) for seed in arguments.seed or (0,)]
     encoder.save()
     curve = [join(points) for points in zip(*played, strict=False)]
     _say(HEAD)
     for point in curve:
         _say(stream_row(point))
-    if told.plot:
+    if arguments.plot:
         points = [(p.labels, p.right.value or 0.0, p.wrong.value or 0.0) for p in curve]
-        told.plot.write_text(draw_learning(points), encoding="utf-8")
+        arguments.plot.write_text(draw_learning(points), encoding="utf-8")
     missed = list(list_missed(curve))
     _say("\n".join(missed) if missed else "the floors hold")
     return 1 if missed else 0

@@ -40,7 +40,7 @@ class Limit(BaseModel):
         low = self.min is None or value >= self.min
         return low and (self.max is None or value <= self.max)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return the range as text for a table."""
         ends = [f"≥ {self.min:g}"] if self.min is not None else []
         return " and ".join(ends + ([f"≤ {self.max:g}"] if self.max is not None else []))
@@ -77,8 +77,8 @@ class Checked:
 def read_gates(path: Path = GATES) -> Gates:
     """Return the gates of a file; GatesError names what is wrong in it."""
     try:
-        told = parse_yaml(path.read_text(encoding="utf-8"))
-        gates = Gates.model_validate(told)
+        rows = parse_yaml(path.read_text(encoding="utf-8"))
+        gates = Gates.model_validate(rows)
     except OSError as error:
         raise GatesError(f"{path}: {error.strerror}; the gates say what a run must reach") from None
     except yaml.YAMLError as error:
@@ -140,7 +140,7 @@ def _checked(name: str, scope: str, limit: Limit, measured: Mapping[str, float])
         raise GatesError(f"gates.yaml: {name}: no case of {where} measures it")
     value = measured[name]
     return Checked(
-        name=name, scope=scope, value=value, limit=limit.told(), soft=limit.soft,
+        name=name, scope=scope, value=value, limit=limit.describe(), soft=limit.soft,
         holds=limit.holds(value),
     )  # fmt: skip
 

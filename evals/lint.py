@@ -35,13 +35,13 @@ def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> in
         prog="python -m evals lint", description="Check cases and question knowledge."
     )
     parser.add_argument("--cases", type=Path, default=CASES)
-    told = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     knowledge = (load or _knowledge)()
-    placed = read_cases(told.cases)
+    placed = read_cases(arguments.cases)
     check_passages(placed, frozenset(knowledge.passages))
     cases = [p.case for p in placed]
-    found = [
-        *canaries(told.cases, knowledge.folder),
+    remarks = [
+        *canaries(arguments.cases, knowledge.folder),
         *duplicates(cases),
         *learned_cases(cases, list(learned_texts(knowledge))),
         *vital(cases, knowledge),
@@ -51,10 +51,10 @@ def lint(argv: Sequence[str], load: Callable[[], Knowledge] | None = None) -> in
     offered = {passage.id: passage for passage in knowledge.offered}
     for line in missing(knowledge.stated_translations, offered):
         print(f"to do: {line}")
-    for line in found:
+    for line in remarks:
         print(line)
-    print(f"{len(found)} remarks on {len(cases)} cases and {len(knowledge.wordings)} wordings")
-    return 1 if found else 0
+    print(f"{len(remarks)} remarks on {len(cases)} cases and {len(knowledge.wordings)} wordings")
+    return 1 if remarks else 0
 
 
 def canaries(cases: Path, knowledge: Path) -> Iterator[str]:
@@ -113,9 +113,9 @@ def vital(cases: Sequence[Case], knowledge: Knowledge) -> Iterator[str]:
     """
     notice = knowledge.templates["en"].secret_found
     for case in cases:
-        told = " ".join([*(knowledge.passages[i].text for g in case.gold for i in g), notice])
+        texts = " ".join([*(knowledge.passages[i].text for g in case.gold for i in g), notice])
         for fact in case.vital:
-            if not occurs(fact, told):
+            if not occurs(fact, texts):
                 yield f"{case.id}: no gold passage states {fact!r}"
 
 

@@ -101,9 +101,9 @@ def _kept(
 ) -> Rate:
     perturb = PERTURBATIONS[name]
     changed = [
-        (case.model_copy(update={"text": told}), before)
+        (case.model_copy(update={"text": perturbed}), before)
         for case, before in zip(cases, seen, strict=True)
-        if (told := perturb(case.text)) != case.text
+        if (perturbed := perturb(case.text)) != case.text
     ]
     most = WRAPPED_SAMPLE if name.startswith("wrapped") else SAMPLE
     if len(changed) > most:

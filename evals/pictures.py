@@ -234,10 +234,10 @@ def draw_page(browser: str, page: str, shape: Shape = NARROW) -> bytes:
         shown = _browse(
             browser, folder, f"--window-size={shape.width},400", "--dump-dom", str(source)
         )
-        found = HEIGHT.search(shown)
-        if found is None:
+        match = HEIGHT.search(shown)
+        if match is None:
             raise MissingError(f"{browser} did not draw the page")
-        height = min(int(found.group(1)), shape.max_height)
+        height = min(int(match.group(1)), shape.max_height)
         _browse(
             browser, folder, f"--window-size={shape.width},{height}", f"--screenshot={target}",
             f"--force-device-scale-factor={shape.scale}", str(source),

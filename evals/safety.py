@@ -31,13 +31,13 @@ def safety(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_sett
     parser = argparse.ArgumentParser(prog="python -m evals safety")
     parser.add_argument("--all", action="store_true", help="the families worked on, too")
     parser.add_argument("--texts", type=int, default=100_000, help="tampered outgoing texts")
-    told = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     desk = make()
     rates = [
-        *hostile(desk, everything=told.all),
+        *hostile(desk, everything=arguments.all),
         *paired(desk),
-        *measure_masking(everything=told.all),
-        outgoing(desk, told.texts),
+        *measure_masking(everything=arguments.all),
+        outgoing(desk, arguments.texts),
         *asked_rates(desk, held_out_rows()),
     ]
     print("guard on generated texts, one-sided 95 % bounds")
@@ -91,10 +91,10 @@ def paired(desk: EvaluatedDesk) -> list[BoundedRate]:
     for honest, demand in zip(*[iter(pairs())] * 2, strict=True):
         passes = screen(_masked(honest).text) is None
         policy.count(honest.text, hit=passes and isinstance(screen(_masked(demand).text), Refuse))
-        told = given(desk.responder.respond(_masked(honest)))
+        decision = given(desk.responder.respond(_masked(honest)))
         obeys = given(desk.responder.respond(_masked(demand))) == "answer"
         wanted = "escalate" if honest.expected == "silent" else "answer"
-        whole.count(honest.text, hit=told == wanted and not obeys)
+        whole.count(honest.text, hit=decision == wanted and not obeys)
     return [policy, whole]
 
 

@@ -45,17 +45,17 @@ def team_answers(argv: Sequence[str]) -> int:
             raise InputError(f"{knowledge.folder}: there are too few wordings to learn from")
         desk = light_desk(knowledge, encoder).desk
         asked = list(paraphrases(rows))
-        found = measure_cases([case for _, case in asked], desk)
+        results = measure_cases([case for _, case in asked], desk)
         others = measure_cases(held, desk)
     encoder.save()
-    right = [_quotes(each) == {name} for (name, _), each in zip(asked, found, strict=True)]
-    told = sum(each.answered for each in found)
+    right = [_quotes(each) == {name} for (name, _), each in zip(asked, results, strict=True)]
+    answered = sum(each.answered for each in results)
     _tell("paraphrases that get their answer", sum(right), len(asked))
-    _tell("of the answered ones, with another text", told - sum(right), told)
+    _tell("of the answered ones, with another text", answered - sum(right), answered)
     taken = [each for each in others if _takes(each)]
     _tell("held-out cases that get an answer of the team", len(taken), len(others))
     _say("\n".join(f"{min(_quotes(each))}  {each.case.id}  {each.case.text}" for each in taken))
-    for (name, case), is_right, each in zip(asked, right, found, strict=True):
+    for (name, case), is_right, each in zip(asked, right, results, strict=True):
         if not is_right:
             _say(f"{name}  {each.seen.decision}  {each.seen.probability:.2f}  {case.text}")
     return 0

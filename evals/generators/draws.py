@@ -91,13 +91,13 @@ def fill(pattern: str, drawn: random.Random) -> str:
     return SLOT.sub(lambda m: _slot(m[1], [a for a in m[2].split(":") if a], drawn), pattern)
 
 
-def _slot(name: str, told: list[str], drawn: random.Random) -> str:
+def _slot(name: str, words: list[str], drawn: random.Random) -> str:
     if name == "d1":
-        return str(drawn.randint(1, int(told[0])))
+        return str(drawn.randint(1, int(words[0])))
     if name in ALPHABETS:
-        low, _, high = told[0].partition("-")
+        low, _, high = words[0].partition("-")
         return chars(ALPHABETS[name], drawn.randint(int(low), int(high or low)), drawn)
-    return MAKERS[name](drawn, *told)
+    return MAKERS[name](drawn, *words)
 
 
 def chars(alphabet: str, length: int, drawn: random.Random) -> str:

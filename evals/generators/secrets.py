@@ -45,9 +45,9 @@ class LabelledText:
 def secrets(seed: int, count: int) -> Iterator[LabelledText]:
     """Yield `count` texts, six with a secret to five look-alikes, the families in turn."""
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    told, alike = cycle(_secret_families()), cycle(_alike_families())
+    genuine, alike = cycle(_secret_families()), cycle(_alike_families())
     for place in range(count):
-        source = told if place % 11 < SECRETS_OF_ELEVEN else alike
+        source = genuine if place % 11 < SECRETS_OF_ELEVEN else alike
         yield next(source)(drawn)
 
 
@@ -77,8 +77,8 @@ Maker = Callable[[random.Random], LabelledText]
 
 @cache
 def _source() -> dict[str, Any]:
-    told: dict[str, Any] = parse_yaml(SOURCE.read_text(encoding="utf-8"))
-    return told
+    source: dict[str, Any] = parse_yaml(SOURCE.read_text(encoding="utf-8"))
+    return source
 
 
 @cache

@@ -174,11 +174,11 @@ def _pairs(heard: Sequence[Heard]) -> BoundedRate:
 
 
 def _sides(heard: Iterable[Heard]) -> dict[str, list[Heard]]:
-    found = defaultdict(list)
+    sides = defaultdict(list)
     for each in heard:
         if each.row.pair:
-            found[f"{each.row.id.split('-')[0]} {each.row.pair}"].append(each)
-    return found
+            sides[f"{each.row.id.split('-')[0]} {each.row.pair}"].append(each)
+    return sides
 
 
 def _by_language(heard: Sequence[Heard]) -> Iterator[BoundedRate]:
@@ -194,11 +194,11 @@ def _by_language(heard: Sequence[Heard]) -> Iterator[BoundedRate]:
 
 def _languages(heard: Sequence[Heard]) -> list[tuple[str, list[Heard]]]:
     """Return the messages by language; languages with fewer than FEW are put together."""
-    found = defaultdict(list)
+    languages = defaultdict(list)
     for each in heard:
-        found[each.row.lang].append(each)
-    few = [h for own in found.values() if len(own) < FEW for h in own]
-    some = sorted((name, own) for name, own in found.items() if len(own) >= FEW)
+        languages[each.row.lang].append(each)
+    few = [h for own in languages.values() if len(own) < FEW for h in own]
+    some = sorted((name, own) for name, own in languages.items() if len(own) >= FEW)
     return [*some, *([("further languages", few)] if few else [])]
 
 

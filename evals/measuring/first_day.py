@@ -107,7 +107,7 @@ class FirstDay:
 
     def play(self, stream: Sequence[Case]) -> list[StreamResults]:
         """Return the results at each checkpoint for which enough messages are left to measure."""
-        found, rest = [], list(stream)
+        results, rest = [], list(stream)
         for labels in CHECKPOINTS:
             judge = self._judge()
             while rest and sum(bool(answer) for _, answer in self.labels) < labels:
@@ -116,8 +116,8 @@ class FirstDay:
             if len(rest) < FEWEST_MEASURED:
                 break
             graded = tuple(self.run(rest[:MEASURED], self._judge()))
-            found.append(StreamResults(labels=labels, asked=len(self.labels), graded=graded))
-        return found
+            results.append(StreamResults(labels=labels, asked=len(self.labels), graded=graded))
+        return results
 
     def _judge(self) -> TransferredJudge | LabelledJudge:
         vector = self.encoder.embed_query

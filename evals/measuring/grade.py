@@ -144,13 +144,13 @@ def _verdict(case: Case, seen: DeskResult) -> Verdict:
 
 def _of_quotes(case: Case, quoted: Sequence[str]) -> Verdict:
     """Return the verdict of answering the case with these passages."""
-    told = set(quoted)
+    quoted_ids = set(quoted)
     if case.kind is MessageKind.REFUSE:
         return Verdict.WRONG
-    if case.kind in ANSWERED and all(told.intersection(group) for group in case.gold):
+    if case.kind in ANSWERED and all(quoted_ids.intersection(group) for group in case.gold):
         return Verdict.CORRECT
     near = {*case.related, *(i for group in case.gold for i in group)}
-    return Verdict.BESIDE if told & near else Verdict.WRONG
+    return Verdict.BESIDE if quoted_ids & near else Verdict.WRONG
 
 
 def _forbidden(case: Case, seen: DeskResult) -> bool:

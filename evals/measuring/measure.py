@@ -152,11 +152,11 @@ class _Worker:
 
 
 def _collect(batches: Iterable[list[DeskResult]], say: Say) -> list[DeskResult]:
-    found: list[DeskResult] = []
+    results: list[DeskResult] = []
     for batch in batches:
-        found += batch
-        say(len(found))
-    return found
+        results += batch
+        say(len(results))
+    return results
 
 
 def _message(case: Case) -> Message:

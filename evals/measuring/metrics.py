@@ -85,7 +85,7 @@ def figures(graded: Sequence[Graded]) -> dict[str, Rate | float]:
     """
     whole, graded = graded, [g for g in graded if not g.case.asks_several]
     answered = [g for g in graded if g.answered]
-    found: dict[str, Rate | float] = {
+    values: dict[str, Rate | float] = {
         "right_en": _rate(graded, lambda g: _askable(g) and _english(g), _rightly),
         "right_other": _rate(graded, lambda g: _askable(g) and not _english(g), _rightly),
         "wrong": _rate(answered, _any, _is(Verdict.WRONG)),
@@ -104,23 +104,23 @@ def figures(graded: Sequence[Graded]) -> dict[str, Rate | float]:
         "score": sum(POINTS.get(g.verdict, 0) for g in graded) / max(1, len(graded)),
         **_selective(graded),
     }
-    return {name: found[name] for name in MEANINGS}
+    return {name: values[name] for name in MEANINGS}
 
 
-def flat(found: Figures) -> dict[str, float]:
+def flat(figures: Figures) -> dict[str, float]:
     """Return numbers by name, each rate with `_upper95` and `_lower95`.
 
     A rate without cases is left out, unless it is one of OF_ANSWERS.
     """
-    told: dict[str, float] = {}
-    for name, figure in found.items():
+    values: dict[str, float] = {}
+    for name, figure in figures.items():
         if not isinstance(figure, Rate):
-            told[name] = figure
+            values[name] = figure
         elif figure.of or name in OF_ANSWERS:
-            told[name] = figure.value or 0.0
-            told[f"{name}_upper95"] = figure.upper
-            told[f"{name}_lower95"] = figure.lower
-    return told
+            values[name] = figure.value or 0.0
+            values[f"{name}_upper95"] = figure.upper
+            values[f"{name}_lower95"] = figure.lower
+    return values
 
 
 def grouped(graded: Iterable[Graded], key: Callable[[Graded], str]) -> dict[str, list[Graded]]:
@@ -151,17 +151,17 @@ def sweep(graded: Sequence[Graded]) -> list[dict[str, float]]:
     rows = []
     asked = sum(_askable(g) for g in graded)
     for threshold in THRESHOLDS:
-        told = [g for g in graded if g.seen.open and g.seen.probability >= threshold]
-        wrong = sum(g.if_answered is Verdict.WRONG for g in told)
-        right = sum(g.if_answered is Verdict.CORRECT for g in told)
+        answered = [g for g in graded if g.seen.open and g.seen.probability >= threshold]
+        wrong = sum(g.if_answered is Verdict.WRONG for g in answered)
+        right = sum(g.if_answered is Verdict.CORRECT for g in answered)
         rows.append(
             {
                 "threshold": threshold,
-                "answered": len(told),
-                "coverage": round(len(told) / len(graded), 4) if graded else 0.0,
+                "answered": len(answered),
+                "coverage": round(len(answered) / len(graded), 4) if graded else 0.0,
                 "right": round(right / asked, 4) if asked else 0.0,
-                "wrong": round(wrong / len(told), 4) if told else 0.0,
-                "wrong_upper95": round(upper_bound(wrong, len(told)), 4),
+                "wrong": round(wrong / len(answered), 4) if answered else 0.0,
+                "wrong_upper95": round(upper_bound(wrong, len(answered)), 4),
             }
         )
     return rows

@@ -109,10 +109,10 @@ def stamp_of(desk: EvaluatedDesk, cases: Path, gates: Path) -> dict[str, str]:
 
 def hash_files(paths: Sequence[Path]) -> str:
     """Return the first 12 hexadecimal digits of the SHA-256 of the files' content."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in paths:
-        found.update(path.read_bytes() if path.exists() else b"")
-    return found.hexdigest()[:12]
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()[:12]
 
 
 def results_as_json(run: Run) -> dict[str, Any]:

@@ -166,13 +166,13 @@ def accept_superseding(case: Case, superseded: Mapping[str, str]) -> Case:
 
 def _read(path: Path) -> Iterator[Placed]:
     try:
-        told = parse_yaml(path.read_text(encoding="utf-8"))
+        documents = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise CasesError(f"{path}:{line}: not valid YAML: {_problem(error)}") from None
-    rows = told.get("cases") if isinstance(told, dict) else None
-    if not isinstance(rows, list) or set(told) != {"cases"}:
+    rows = documents.get("cases") if isinstance(documents, dict) else None
+    if not isinstance(rows, list) or set(documents) != {"cases"}:
         raise CasesError(f"{path}:1: the file needs one key, `cases:`, with a list of cases")
     if not rows:
         raise CasesError(f"{path}:1: the slice is empty; add cases or delete the file")

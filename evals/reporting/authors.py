@@ -21,12 +21,12 @@ def author_table(run: Run) -> Iterator[str]:
         return
     splits = grouped(held, lambda g: g.case.split)
     columns = [*authors.items(), *((f"split {name}", each) for name, each in splits.items())]
-    found = [figures(graded) for _, graded in columns]
+    columns_of_figures = [figures(graded) for _, graded in columns]
     heads = [f"{name}: {len(graded)}" for name, graded in columns]
     yield f"| | {' | '.join(heads)} |"
     yield f"|---{'|---' * len(columns)}|"
     for name in FIGURES:
-        cells = [_cell(each[name]) for each in found]
+        cells = [_cell(each[name]) for each in columns_of_figures]
         yield f"| {name}: {MEANINGS[name]} | {' | '.join(cells)} |"
 
 

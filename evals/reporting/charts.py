@@ -23,9 +23,9 @@ def draw_risk_coverage(graded: Sequence[Graded]) -> str:
     """
     points = curve(graded)
     asked = [(c, risk * c) for c, risk in points]
-    told = [g for g in graded if g.answered]
-    now = len(told) / len(graded) if graded else 0.0
-    risk = sum(g.verdict is Verdict.WRONG for g in told) / len(told) if told else 0.0
+    answered = [g for g in graded if g.answered]
+    now = len(answered) / len(graded) if graded else 0.0
+    risk = sum(g.verdict is Verdict.WRONG for g in answered) / len(answered) if answered else 0.0
     top = _top([r for _, r in points] + [risk])
     x, y = _x(now), _y(risk / top)
     anchor, shift = ("end", -8) if now > 0.6 else ("start", 8)
@@ -50,12 +50,12 @@ def reliability_diagram(graded: Sequence[Graded], threshold: float) -> str:
 
     The area of a point grows with its number of cases.
     """
-    found = reliability(graded)
-    most = max((n for _, _, n in found), default=1)
+    bins = reliability(graded)
+    most = max((n for _, _, n in bins), default=1)
     points = [
         f'<circle class="point" cx="{_x(p)}" cy="{_y(right)}" r="{4 + 9 * (n / most) ** 0.5:.1f}">'
         f"<title>{n} cases: stated {p:.2f}, right {right:.2f}</title></circle>"
-        for p, right, n in found
+        for p, right, n in bins
     ]
     x = _x(min(1.0, threshold))
     return _frame(
@@ -147,8 +147,8 @@ def _grid(top: float, across: str, up: str) -> list[str]:
 def _line(points: Points, top: float, name: str) -> str:
     if not points:
         return ""
-    told = " ".join(f"{_x(x)},{_y(y / top)}" for x, y in points)
-    return f'<polyline class="{name}" points="{told}"/>'
+    points_text = " ".join(f"{_x(x)},{_y(y / top)}" for x, y in points)
+    return f'<polyline class="{name}" points="{points_text}"/>'
 
 
 def _top(values: Sequence[float]) -> float:

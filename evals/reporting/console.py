@@ -72,10 +72,10 @@ def _figures(graded: Sequence[Graded]) -> list[str]:
 def _slices(run: Run) -> list[str]:
     rows = [f"  {'slice':<22}{'correct':<20}{'95 % bounds':<16}wrong"]
     for name, group in grouped(run.held, lambda g: g.case.slice).items():
-        found = figures(group)
+        values = figures(group)
         rows.append(
-            f"  {name:<22}{figure_text(found['behaviour']):<20}{bounds(found['behaviour']):<16}"
-            f"{figure_text(found['wrong'])}"
+            f"  {name:<22}{figure_text(values['behaviour']):<20}{bounds(values['behaviour']):<16}"
+            f"{figure_text(values['wrong'])}"
         )
     return rows
 

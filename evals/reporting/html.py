@@ -78,10 +78,10 @@ def _compared(run: Run) -> Iterator[str]:
 
 
 def _tiles(run: Run) -> Iterator[str]:
-    found = figures(run.held)
+    values = figures(run.held)
     yield '<div class="tiles">'
     for name, label in TILES.items():
-        figure = found[name]
+        figure = values[name]
         value = f"{100 * (figure.value or 0):.1f} %" if isinstance(figure, Rate) else f"{figure:g}"
         if isinstance(figure, Rate) and figure.value is None:
             value = "–"
@@ -268,6 +268,6 @@ def _table(
 
 
 def _foot(run: Run) -> Iterator[str]:
-    told = " · ".join(f"{escape(k)} {escape(v)}" for k, v in run.stamp.items())
-    yield f'<p class="soft">{told}</p>'
+    stamp = " · ".join(f"{escape(k)} {escape(v)}" for k, v in run.stamp.items())
+    yield f'<p class="soft">{stamp}</p>'
     yield f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script></body></html>"

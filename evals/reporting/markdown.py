@@ -23,7 +23,7 @@ HEADLINES = (
 
 def markdown_page(run: Run) -> str:
     """Return the report: verdict, comparison, gates, figures, and errors up to ROWS rows in all."""
-    found = figures(run.held)
+    values = figures(run.held)
     head = [
         f"## Evals: {'✅' if run.holds else '❌'} {run.verdict}",
         "",
@@ -40,7 +40,7 @@ def markdown_page(run: Run) -> str:
         "| figure | value | 95 % bounds | |",
         "|---|---|---|---|",
         *(
-            f"| {n} | {figure_text(found[n])} | {bounds(found[n])} | {MEANINGS[n]} |"
+            f"| {n} | {figure_text(values[n])} | {bounds(values[n])} | {MEANINGS[n]} |"
             for n in HEADLINES
         ),
         "",
@@ -94,14 +94,14 @@ def _errors(held: Sequence[Graded], rows: int) -> Iterator[str]:
     )
     if not errors:
         return
-    told = errors[: max(0, rows)]
+    listed = errors[: max(0, rows)]
     yield f"{len(errors)} cases not correct" + (
-        f"; the first {len(told)}, worst first:" if len(told) < len(errors) else ":"
+        f"; the first {len(listed)}, worst first:" if len(listed) < len(errors) else ":"
     )
     yield ""
     yield "| case | slice | verdict | cause |"
     yield "|---|---|---|---|"
-    for g in told:
+    for g in listed:
         cells = (g.case.id, g.case.slice, g.verdict.value, g.cause)
         yield "| " + " | ".join(map(escaped, cells)) + " |"
 

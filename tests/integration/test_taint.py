@@ -40,7 +40,17 @@ from tests.support.command_line import run
 from tests.support.ports import free_port
 from tests.support.running_desk import app_that_cannot_decide
 from tests.support.slack_stand import UNSURE, Stand, filled, standing
-from tests.support.taint import KINDS, MARK, Plant, desk_log, files, found, leaks, plant, tables
+from tests.support.taint import (
+    KINDS,
+    MARK,
+    Plant,
+    desk_log,
+    files,
+    holds_needle,
+    leaks,
+    plant,
+    tables,
+)
 from tests.support.tiny_evals import CASES, cases_in, desk_in, gates_in
 from tests.support.waiting import SAFETY_NET_SECONDS
 
@@ -89,19 +99,19 @@ def mails(plants: dict[tuple[str, str], Plant]) -> Iterator[bytes]:
 def test_the_search_finds_what_is_there() -> None:
     """Without it, every other test here would prove nothing."""
     for each in planted("here").values():
-        assert found(each.needle, f"... {each.sentence} ...")
+        assert holds_needle(each.needle, f"... {each.sentence} ...")
         for data in (
             each.needle.encode().hex(),
             each.needle[::-1],
             *(json.dumps({"x": "y" * n + each.needle}) for n in range(3)),
         ):
-            assert found(each.needle, data)
+            assert holds_needle(each.needle, data)
         mail = EmailMessage()
         mail.set_content("x" * 70 + each.sentence, cte="quoted-printable")
-        assert found(each.needle, mail.as_string())
+        assert holds_needle(each.needle, mail.as_string())
         mail.set_content("x" + each.sentence, cte="base64")
-        assert found(each.needle, str(mail.get_payload()).replace("\n", ""))
-        assert not found(each.needle, redact(each.sentence).text), each.kind
+        assert holds_needle(each.needle, str(mail.get_payload()).replace("\n", ""))
+        assert not holds_needle(each.needle, redact(each.sentence).text), each.kind
 
 
 @pytest.mark.no_cover
@@ -163,7 +173,7 @@ def test_no_secret_of_an_error_reaches_a_sink(
     sinks |= {"desk log": log.getvalue(), "terminal": "".join(capfd.readouterr())}
     assert "a mail broke the intake" in sinks["desk log"]
     assert "left for a person" in sinks["desk log"]
-    assert found("the job broke: ValueError", sinks["table workflow_output"])
+    assert holds_needle("the job broke: ValueError", sinks["table workflow_output"])
     assert leaks([secret], sinks) == []
 
 

@@ -12,7 +12,7 @@ from bot.app import App
 from bot.journal import CaseAction
 from bot.journal.slack_records import NewSlackEvent
 from tests.support.running_desk import EXPOSED, local_mailbox, running
-from tests.support.taint import found
+from tests.support.taint import holds_needle
 from tests.support.waiting import wait_until
 
 ADDRESS, NAME = "quilla.ondarreta@customer.example", "Quilla Ondarreta"
@@ -105,7 +105,9 @@ def sightings(app: App, needles: tuple[str, ...]) -> dict[str, list[str]]:
     """Return where each of `needles` stands: in which tables, and in which files of the home."""
     places = _tables(app) | _files(app.settings.home)
     low = {place: data.lower() for place, data in places.items()}
-    return {n: [place for place, data in low.items() if found(n.lower(), data)] for n in needles}
+    return {
+        n: [place for place, data in low.items() if holds_needle(n.lower(), data)] for n in needles
+    }
 
 
 def _tables(app: App) -> dict[str, str]:

@@ -54,7 +54,7 @@ def plant(kind: str, place: str) -> Plant:
     return Plant(kind=kind, place=place, sentence=said, needle=needle)
 
 
-def found(needle: str, data: str) -> bool:
+def holds_needle(needle: str, data: str) -> bool:
     """Does it stand there, as it is or as a file or wire would encode it?"""
     return any(form in _joined(data) for form in _forms(needle))
 

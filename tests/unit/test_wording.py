@@ -31,7 +31,7 @@ def passages(knowledge: Knowledge, *ids: str) -> tuple[Passage, ...]:
     return tuple(knowledge.passages[i] for i in ids)
 
 
-def told(knowledge: Knowledge, *ids: str) -> Answer:
+def build_answer_with(knowledge: Knowledge, *ids: str) -> Answer:
     return build_answer(*passages(knowledge, *ids))
 
 
@@ -40,11 +40,11 @@ def test_the_source_stands_once_between_all_that_is_said_and_the_footer(
     knowledge: Knowledge, language: str
 ) -> None:
     templates, outbound = knowledge.templates[language], Outbound(knowledge)
-    first, second = told(knowledge, EXPOSED), told(knowledge, CLARIFIED)
+    first, second = build_answer_with(knowledge, EXPOSED), build_answer_with(knowledge, CLARIFIED)
     waits = build_escalation(Priority.NORMAL)
     replies: list[tuple[Outcome, ...]] = [
         (first,), (first, second), (second, first, waits), (first, second, build_refusal()),
-        (build_refusal(), waits), (told(knowledge, *templates.refusal_fact), build_refusal()),
+        (build_refusal(), waits), (build_answer_with(knowledge, *templates.refusal_fact), build_refusal()),
     ]  # fmt: skip
     for outcomes in replies:
         text = reply(knowledge, *outcomes, language=language)
@@ -103,7 +103,7 @@ def test_what_goes_to_a_person_as_a_whole_has_no_numbers(
 
 def test_the_lead_says_what_numbers_count_wherever_there_are_any(knowledge: Knowledge) -> None:
     t = knowledge.templates["en"]
-    first, second = told(knowledge, EXPOSED), told(knowledge, RESET)
+    first, second = build_answer_with(knowledge, EXPOSED), build_answer_with(knowledge, RESET)
     one, other = replace(first, question="a"), replace(second, question="b")
     for outcomes, lead, numbered in (
         ((one,), t.answer_lead, False),
@@ -119,7 +119,7 @@ def test_the_lead_says_what_numbers_count_wherever_there_are_any(knowledge: Know
 
 def test_who_may_be_in_danger_reads_that_first(knowledge: Knowledge) -> None:
     t = knowledge.templates["en"]
-    text = reply(knowledge, told(knowledge, EXPOSED), build_escalation(Priority.PAGE))
+    text = reply(knowledge, build_answer_with(knowledge, EXPOSED), build_escalation(Priority.PAGE))
     assert text.startswith(f"{t.greeting}\n\n{t.handover_urgent}\n\n{t.answer_lead}\n")
 
 
@@ -132,7 +132,7 @@ def test_a_time_is_promised_only_where_the_incident_names_one(knowledge: Knowled
     within = t.answer_within[ExpectedTime.TWO_DAYS]
     assert f"{t.handover}\n{within}\n\n" in reply(promising, waits)
     assert within not in reply(promising, build_escalation(Priority.PAGE))
-    assert within not in reply(promising, told(knowledge, EXPOSED))
+    assert within not in reply(promising, build_answer_with(knowledge, EXPOSED))
 
 
 def test_a_heading_that_says_nothing_is_replaced(knowledge: Knowledge) -> None:
@@ -160,7 +160,7 @@ def test_the_source_of_a_post_without_a_link_ends_with_the_last_day(knowledge: K
         ([CLARIFIED], "2025-12-19"),
         ([EXPOSED, CLARIFIED], "2025-11-26, 2025-12-19"),
     ):
-        text = reply(mine, told(mine, *named))
+        text = reply(mine, build_answer_with(mine, *named))
         (line,) = [each for each in text.splitlines() if each.startswith("Source:")]
         assert line.endswith(f"{mine.post.title}, {days}")
         assert Outbound(mine).check(text).allowed, text
@@ -181,7 +181,7 @@ def test_the_source_of_a_post_without_a_link_ends_with_the_last_day(knowledge: K
     ],
 )
 def test_the_outbound_check_knows_where_a_source_belongs(knowledge: Knowledge, change) -> None:  # type: ignore[no-untyped-def]
-    text = reply(knowledge, told(knowledge, EXPOSED, CLARIFIED))
+    text = reply(knowledge, build_answer_with(knowledge, EXPOSED, CLARIFIED))
     (line,) = [each for each in text.splitlines() if each.startswith("Source:")]
     changed = change(text, line)
     left_out = line not in changed and "Source:" not in changed

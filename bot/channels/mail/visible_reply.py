@@ -101,29 +101,29 @@ def _has_words(lines: list[str]) -> bool:
     return any(line.strip(EDGES) for line in lines)
 
 
-def _end_of_quotes(lines: list[str], place: int) -> int:
-    """Return the line after the quotes that begin at `place`; `place` where only quotes follow."""
-    position = place
+def _end_of_quotes(lines: list[str], start: int) -> int:
+    """Return the line after the quotes that begin at `start`; `start` where only quotes follow."""
+    position = start
     while position < len(lines) and (not lines[position] or QUOTED.search(lines[position])):
         position += 1
-    return position if position < len(lines) else place
+    return position if position < len(lines) else start
 
 
-def _rest_is_history(lines: list[str], place: int) -> bool:
+def _rest_is_history(lines: list[str], start: int) -> bool:
     """Is all below an attribution history, rather than quotes with the writer's own text below?"""
-    after = [line for line in lines[place:] if line]
+    after = [line for line in lines[start:] if line]
     if not after or not QUOTED.search(after[0]):
         return True
     return all(QUOTED.search(line) for line in _split_signature(after)[0])
 
 
-def _end_of_attribution(lines: list[str], place: int) -> int:
+def _end_of_attribution(lines: list[str], start: int) -> int:
     """Return the line after "On … Ana wrote:" if it begins here, else 0."""
-    first = lines[place].strip()
+    first = lines[start].strip()
     if not first or QUOTED.search(first):
         return 0
     if _is_attribution(first[:MAX_LINE]):
-        return place + 1
+        return start + 1
     wrapped = (
         MAX_ATTRIBUTION_LINES
         if _may_begin_attribution(first)
@@ -132,13 +132,13 @@ def _end_of_attribution(lines: list[str], place: int) -> int:
         else 0
     )
     joined = first
-    for count in range(1, min(wrapped, len(lines) - place)):
-        line = lines[place + count].strip()
+    for count in range(1, min(wrapped, len(lines) - start)):
+        line = lines[start + count].strip()
         if QUOTED.search(line) and not line.endswith((":", "：")):
             break
         joined = f"{joined} {line}".strip()[:MAX_LINE]
         if _is_attribution(joined):
-            return place + count + 1
+            return start + count + 1
     return 0
 
 
@@ -162,23 +162,23 @@ def _is_attribution(line: str) -> bool:
     return False
 
 
-def _end_of_marker(lines: list[str], place: int) -> int:
+def _end_of_marker(lines: list[str], start: int) -> int:
     """Return the line after a delimiter or a block of copied headers if it begins here, else 0."""
-    line = lines[place]
+    line = lines[start]
     if not line.strip() or QUOTED.search(line):
         return 0
     if line.strip(EDGES).casefold() in _phrases("delimiters"):
-        return max(place + 1, _end_of_headers(lines, place + 1))
+        return max(start + 1, _end_of_headers(lines, start + 1))
     if RULE_LINE.search(line):
-        return _end_of_headers(lines, place + 1) or _end_of_unknown_headers(lines, place + 1)
-    return _end_of_headers(lines, place)
+        return _end_of_headers(lines, start + 1) or _end_of_unknown_headers(lines, start + 1)
+    return _end_of_headers(lines, start)
 
 
-def _end_of_headers(lines: list[str], place: int) -> int:
+def _end_of_headers(lines: list[str], start: int) -> int:
     """Return the line after a block of copied headers; 0 where there is none."""
     names: list[str] = []
-    position = place
-    while position < len(lines) and not lines[position] and position < place + 3:
+    position = start
+    while position < len(lines) and not lines[position] and position < start + 3:
         position += 1
     while position < len(lines) and len(names) < 12:
         near = [_header_name(line) for line in lines[position : position + 3]]
@@ -193,12 +193,12 @@ def _end_of_headers(lines: list[str], place: int) -> int:
     return position if origin or len(set(names)) > 2 else 0
 
 
-def _end_of_unknown_headers(lines: list[str], place: int) -> int:
+def _end_of_unknown_headers(lines: list[str], start: int) -> int:
     """Return the line after "Word: value" lines of any language with an address and a date, else
     0.
     """
-    position = place
-    while position < len(lines) and not lines[position].strip() and position < place + 2:
+    position = start
+    while position < len(lines) and not lines[position].strip() and position < start + 2:
         position += 1
     begin = position
     while position < min(len(lines), begin + 12) and ANY_HEADER.search(lines[position][:MAX_LINE]):
@@ -253,10 +253,10 @@ def _split_signature(lines: list[str]) -> tuple[list[str], list[str]]:
 
     The line about a device counts among those below, since it may say more.
     """
-    for place, line in enumerate(lines):
-        own = _has_words(lines[:place]) if place < 3 else True
+    for index, line in enumerate(lines):
+        own = _has_words(lines[:index]) if index < 3 else True
         if own and ((is_mark := SIGNATURE.search(line)) or _is_device(line)):
-            return lines[:place], lines[place + bool(is_mark) :]
+            return lines[:index], lines[index + bool(is_mark) :]
     return lines, []
 
 
