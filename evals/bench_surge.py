@@ -80,16 +80,16 @@ class SurgeResult:
 def draw_mails(answered: Sequence[str], *, count: int, seed: int) -> list[SurgeMail]:
     """Draw mails: half with open questions in all their wordings, half with answered ones."""
     questions = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))["questions"]
-    draw = random.Random(seed)  # noqa: S311 - a sample, no secret
+    rng = random.Random(seed)  # noqa: S311 - a sample, no secret
     mails = []
     for number in range(count):
         if number < count * OPEN_SHARE:
             asked = questions[number % len(questions)]
-            text, question = draw.choice(asked["wordings"])["text"], asked["question"]
+            text, question = rng.choice(asked["wordings"])["text"], asked["question"]
         else:
             text, question = answered[number % min(ANSWERED, len(answered))], ""
-        mails.append(SurgeMail(text=draw.choice(GREETINGS).format(text), question=question))
-    draw.shuffle(mails)
+        mails.append(SurgeMail(text=rng.choice(GREETINGS).format(text), question=question))
+    rng.shuffle(mails)
     return mails
 
 

@@ -55,14 +55,14 @@ def contacts(argv: Sequence[str]) -> int:
 
 def combined() -> tuple[list[str], list[str]]:
     """Return the positive examples, and sentences about the incident that resemble them."""
-    drawn = random.Random(SEED)  # noqa: S311 - a draw that can be repeated, no secret
+    rng = random.Random(SEED)  # noqa: S311 - a draw that can be repeated, no secret
     own: list[str] = []
     others: list[str] = []
     for language, texts in parse_yaml(WORDINGS.read_text(encoding="utf-8")).items():
         lines = {name: text.split("\n") for name, text in texts.items()}
         gap = "" if language in WITHOUT_SPACES else " "
-        own += [*lines["alone"], *_pairs(lines["came"], lines["asked"], gap, drawn)]
-        others += [*lines["others"], *_pairs(lines["told"], lines["wondered"], gap, drawn)]
+        own += [*lines["alone"], *_pairs(lines["came"], lines["asked"], gap, rng)]
+        others += [*lines["others"], *_pairs(lines["told"], lines["wondered"], gap, rng)]
     return own, others
 
 
@@ -92,9 +92,9 @@ def learn_contact_head(own: Rows, others: Sequence[Rows], encoder: str) -> Conta
     )
 
 
-def _pairs(first: list[str], then: list[str], gap: str, drawn: random.Random) -> list[str]:
+def _pairs(first: list[str], then: list[str], gap: str, rng: random.Random) -> list[str]:
     pairs = [f"{one}{gap}{other}" for one, other in product(first, then)]
-    drawn.shuffle(pairs)
+    rng.shuffle(pairs)
     return pairs[:DRAWN]
 
 

@@ -244,24 +244,33 @@ def _translated_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
                 )  # fmt: skip
 
 
-def _template_texts(t: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
-    yield UnitKind.GREETING, t.greeting
-    yield UnitKind.URGENT, t.handover_urgent
-    for text in (t.answer_lead, t.answers_lead, t.answer_lead_team, t.correction_lead):
+def _template_texts(templates: Templates, post: Post) -> Iterator[tuple[UnitKind, str]]:
+    yield UnitKind.GREETING, templates.greeting
+    yield UnitKind.URGENT, templates.handover_urgent
+    for text in (
+        templates.answer_lead,
+        templates.answers_lead,
+        templates.answer_lead_team,
+        templates.correction_lead,
+    ):
         yield UnitKind.LEAD, text
-    yield UnitKind.WORDING, t.published_wording
-    yield from ((UnitKind.REFUSAL, text) for text in (*t.refusal, *t.refusal_kinds.values()))
-    yield UnitKind.PASTED, t.secret_found
-    yield from ((UnitKind.PASTED_KIND, secret_named(text)) for text in t.secret_kinds.values())
-    for text in (t.handover, t.handover_with_answers):
+    yield UnitKind.WORDING, templates.published_wording
+    yield from (
+        (UnitKind.REFUSAL, text) for text in (*templates.refusal, *templates.refusal_kinds.values())
+    )
+    yield UnitKind.PASTED, templates.secret_found
+    yield from (
+        (UnitKind.PASTED_KIND, secret_named(text)) for text in templates.secret_kinds.values()
+    )
+    for text in (templates.handover, templates.handover_with_answers):
         yield UnitKind.HANDOVER, text
-    yield UnitKind.HANDOVER_NUMBERS, t.handover_numbers
-    yield from ((UnitKind.EXPECTED_TIME, text) for text in t.answer_within.values())
-    yield UnitKind.CASE, t.case_number
-    yield UnitKind.SOURCE, source_named(t, post)
+    yield UnitKind.HANDOVER_NUMBERS, templates.handover_numbers
+    yield from ((UnitKind.EXPECTED_TIME, text) for text in templates.answer_within.values())
+    yield UnitKind.CASE, templates.case_number
+    yield UnitKind.SOURCE, source_named(templates, post)
     if post.url:
         yield UnitKind.LINK, post.url
-    for text in (t.acknowledgement, *t.footers.values()):
+    for text in (templates.acknowledgement, *templates.footers.values()):
         yield UnitKind.FOOTER, text
 
 

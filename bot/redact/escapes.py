@@ -22,23 +22,23 @@ ESCAPE = re.compile(
 def decode_escapes(mapped: MappedText) -> MappedText | None:
     """Return a folded text with each escape decoded; None when it has none."""
     text: list[str] = []
-    at: list[int] = []
+    places: list[int] = []
     behind: list[int] = []
     place = 0
     for start, end, char in _find_escapes(mapped.text):
         text += [mapped.text[place:start], char]
-        at += mapped.at[place:start]
+        places += mapped.at[place:start]
         behind += [spot + 1 for spot in mapped.at[place:start]]
         if char:
-            at.append(mapped.at[start])
+            places.append(mapped.at[start])
             behind.append(mapped.end(end))
         place = end
     if not place:
         return None
     text.append(mapped.text[place:])
-    at += mapped.at[place:]
+    places += mapped.at[place:]
     behind += [spot + 1 for spot in mapped.at[place:]]
-    return MappedText(text="".join(text), at=at, behind=behind)
+    return MappedText(text="".join(text), at=places, behind=behind)
 
 
 def _find_escapes(text: str) -> Iterator[tuple[int, int, str]]:

@@ -49,37 +49,37 @@ class Lines(BaseModel):
 
 def surround(text: str, language: str, side: Side) -> str:
     """Return `text` with lines before or after it, or both; the same text gets the same lines."""
-    drawn = _seeded(text, side)
+    rng = _seeded(text, side)
     lines = _lines_in(language)
-    if drawn.choice(FORMS) == "words":
-        first, last = (drawn.choice(some[side::2]) for some in (lines.before, lines.after))
+    if rng.choice(FORMS) == "words":
+        first, last = (rng.choice(some[side::2]) for some in (lines.before, lines.after))
     else:
-        first = f"{_one(drawn, lines.labels, side)} {_number(drawn)}"
-        last = drawn.choice(MATERIAL)(drawn, lines, side)
-    place = drawn.random()
+        first = f"{_one(rng, lines.labels, side)} {_number(rng)}"
+        last = rng.choice(MATERIAL)(rng, lines, side)
+    place = rng.random()
     before, after = place < 2 / 3, place > 1 / 3
     return BREAK.join([*([first] if before else []), text, *([last] if after else [])])
 
 
 def follow_reply(text: str, language: str) -> str:
     """Return `text` after a line about an answer of ours, in the same paragraph or the next."""
-    drawn = _seeded(text, Side.LEARNED)
+    rng = _seeded(text, Side.LEARNED)
     lines = _lines_in(language)
-    return f"{drawn.choice(lines.replies)}{drawn.choice([' ', BREAK])}{text}"
+    return f"{rng.choice(lines.replies)}{rng.choice([' ', BREAK])}{text}"
 
 
 def with_aside(text: str, language: str) -> str:
     """Return `text` with a few words in brackets behind it."""
-    drawn = _seeded(text, Side.LEARNED)
+    rng = _seeded(text, Side.LEARNED)
     lines = _lines_in(language)
-    return f"{text} ({drawn.choice(lines.asides)})"
+    return f"{text} ({rng.choice(lines.asides)})"
 
 
 def bare_numbers() -> list[str]:
     """Return messages that only give a number, as people send them when asked for one."""
     openings = [line for lines in _every_language().values() for line in lines.numbers]
-    drawn = random.Random(0)  # noqa: S311 - examples to learn from, nothing secret
-    return [f"{line} {_number(drawn)}" for line in openings for _ in range(BARE)]
+    rng = random.Random(0)  # noqa: S311 - examples to learn from, nothing secret
+    return [f"{line} {_number(rng)}" for line in openings for _ in range(BARE)]
 
 
 def statements() -> list[str]:
@@ -87,28 +87,28 @@ def statements() -> list[str]:
     return [line for lines in _every_language().values() for line in lines.statements]
 
 
-def _signature(drawn: random.Random, _lines: Lines, side: Side) -> str:
+def _signature(rng: random.Random, _lines: Lines, side: Side) -> str:
     """Return a signature: a rule, a name, an address, a telephone number and a link."""
-    rule = drawn.choice("-_=*━─") * drawn.randint(8, 40)
-    name = " ".join(_word(drawn).capitalize() for _ in range(2))
-    street = f"{_word(drawn).capitalize()} {drawn.randint(1, 99)}, {drawn.randint(10000, 99999)}"
-    phone = f"+{drawn.randint(1, 99)} {drawn.randint(100, 999)} {drawn.randint(10000, 9999999)}"
-    return "\n".join([rule, name, street, phone, _link(drawn), rule][: 6 if side else 5])
+    rule = rng.choice("-_=*━─") * rng.randint(8, 40)
+    name = " ".join(_word(rng).capitalize() for _ in range(2))
+    street = f"{_word(rng).capitalize()} {rng.randint(1, 99)}, {rng.randint(10000, 99999)}"
+    phone = f"+{rng.randint(1, 99)} {rng.randint(100, 999)} {rng.randint(10000, 9999999)}"
+    return "\n".join([rule, name, street, phone, _link(rng), rule][: 6 if side else 5])
 
 
-def _program(drawn: random.Random, lines: Lines, side: Side) -> str:
+def _program(rng: random.Random, lines: Lines, side: Side) -> str:
     """Return a line of a mail program with its link."""
-    return f"{_one(drawn, lines.programs, side)}<{_link(drawn)}>"
+    return f"{_one(rng, lines.programs, side)}<{_link(rng)}>"
 
 
-def _picture(drawn: random.Random, _lines: Lines, _side: Side) -> str:
+def _picture(rng: random.Random, _lines: Lines, _side: Side) -> str:
     """Return the plain text that stands for a picture in a signature."""
-    return f"[{_link(drawn)}.png?w={drawn.randint(10, 400)}]<{_link(drawn)}?src={_word(drawn)}>"
+    return f"[{_link(rng)}.png?w={rng.randint(10, 400)}]<{_link(rng)}?src={_word(rng)}>"
 
 
-def _frame(drawn: random.Random, _lines: Lines, _side: Side) -> str:
+def _frame(rng: random.Random, _lines: Lines, _side: Side) -> str:
     """Return a PGP signature block with random Base64."""
-    body = [base64.b64encode(drawn.randbytes(48)).decode() for _ in range(3)]
+    body = [base64.b64encode(rng.randbytes(48)).decode() for _ in range(3)]
     return "\n".join(["-----BEGIN PGP SIGNATURE-----", *body, "-----END PGP SIGNATURE-----"])
 
 
@@ -117,29 +117,29 @@ MATERIAL: tuple[Callable[[random.Random, Lines, Side], str], ...] = (
 )  # fmt: skip
 
 
-def _number(drawn: random.Random) -> str:
+def _number(rng: random.Random) -> str:
     """Return a number as in a ticket system: digits, a prefix with digits, or a hexadecimal id."""
-    form = drawn.randrange(4)
-    digits = "".join(drawn.choices(string.digits, k=drawn.randint(5, 18)))
+    form = rng.randrange(4)
+    digits = "".join(rng.choices(string.digits, k=rng.randint(5, 18)))
     if form == 0:
         return digits
     if form == 1:
-        return f"{drawn.choice(PREFIXES)}-{drawn.randint(2020, 2026)}-{digits}"
-    raw = drawn.randbytes(16).hex()
+        return f"{rng.choice(PREFIXES)}-{rng.randint(2020, 2026)}-{digits}"
+    raw = rng.randbytes(16).hex()
     return raw if form == 2 else "-".join([raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]])
 
 
-def _link(drawn: random.Random) -> str:
-    return f"https://{_word(drawn)}.example/{''.join(drawn.choices(LETTERS, k=8))}"
+def _link(rng: random.Random) -> str:
+    return f"https://{_word(rng)}.example/{''.join(rng.choices(LETTERS, k=8))}"
 
 
-def _word(drawn: random.Random) -> str:
-    pairs = zip(drawn.choices("bdfgklmnprstvz", k=3), drawn.choices("aeiou", k=3), strict=True)
+def _word(rng: random.Random) -> str:
+    pairs = zip(rng.choices("bdfgklmnprstvz", k=3), rng.choices("aeiou", k=3), strict=True)
     return "".join(a + b for a, b in pairs)
 
 
-def _one(drawn: random.Random, some: tuple[str, ...], side: Side) -> str:
-    return drawn.choice(some[side::2] or some)
+def _one(rng: random.Random, some: tuple[str, ...], side: Side) -> str:
+    return rng.choice(some[side::2] or some)
 
 
 def _seeded(text: str, side: Side) -> random.Random:

@@ -128,7 +128,7 @@ def _lesson(incident: LabelledIncident) -> Lesson:
 
 
 def _train(lessons: Sequence[Lesson], seed: int) -> dict[str, Array]:
-    drawn = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     square, line = (np.zeros(shape, np.float32) for shape in ((WIDTH, WIDTH), WIDTH))
     scalars = {"scale": 20.0, "overlap": 3.0, "silence": 8.0}
     start = {"question": square, "unit": square, "answering": line, "silent": line}
@@ -139,20 +139,20 @@ def _train(lessons: Sequence[Lesson], seed: int) -> dict[str, Array]:
     adam = Adam(start, rates | dict.fromkeys(scalars, RATES["scalars"]), shrink)
     total = EPOCHS * len(lessons) * PARTS
     for _ in range(EPOCHS):
-        for place in drawn.permutation(len(lessons)):
-            rows = drawn.permutation(len(lessons[place].questions))
+        for place in rng.permutation(len(lessons)):
+            rows = rng.permutation(len(lessons[place].questions))
             for part in np.array_split(rows, PARTS):
-                gradients = _gradients(adam.parameters, lessons[place], part, drawn)
+                gradients = _gradients(adam.parameters, lessons[place], part, rng)
                 adam.step(gradients, 1 - 0.9 * adam.steps / total)
     return adam.parameters
 
 
 def _gradients(
-    now: dict[str, Array], lesson: Lesson, part: npt.NDArray[np.int64], drawn: np.random.Generator
+    now: dict[str, Array], lesson: Lesson, part: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> dict[str, Array]:
     """Return the gradients of the mean loss over the questions `part` of one incident."""
-    asked, seen_units = lesson.questions[part], _dropped(lesson.readings, drawn)
-    seen_asked = _dropped(asked, drawn)
+    asked, seen_units = lesson.questions[part], _dropped(lesson.readings, rng)
+    seen_asked = _dropped(asked, rng)
     question, question_length = _mapped(asked, seen_asked, now["question"])
     unit, unit_length = _mapped(lesson.readings, seen_units, now["unit"])
     cosines, shared = question @ unit.T, lesson.shared[part]
@@ -175,8 +175,8 @@ def _gradients(
     }
 
 
-def _dropped(vectors: Array, drawn: np.random.Generator) -> Array:
-    kept = drawn.random(vectors.shape) > DROP
+def _dropped(vectors: Array, rng: np.random.Generator) -> Array:
+    kept = rng.random(vectors.shape) > DROP
     return np.asarray(vectors * kept / (1 - DROP), dtype=np.float32)
 
 

@@ -47,9 +47,9 @@ class Labelled:
 def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
     """Return all messages without duplicates: families, disguises, other languages and pairs."""
     source = parse_yaml((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
-    drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    plain = list(_families(source, drawn))
-    made = [*plain, *_reworded(), *_disguises(plain, drawn), *_translated(source), *pairs()]
+    rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    plain = list(_families(source, rng))
+    made = [*plain, *_reworded(), *_disguises(plain, rng), *_translated(source), *pairs()]
     return tuple({m.text: m for m in made}.values())
 
 
@@ -74,14 +74,14 @@ def _pair(text: str, expected: Expected, name: str) -> Labelled:
     return Labelled(text=text, lang="", category="pair", expected=expected, family=name, pair=name)
 
 
-def _families(source: dict[str, object], drawn: random.Random) -> Iterator[Labelled]:
+def _families(source: dict[str, object], rng: random.Random) -> Iterator[Labelled]:
     slots = source["slots"]
     families = source["families"]
     assert isinstance(slots, dict)  # noqa: S101 - the file is part of the project
     assert isinstance(families, list)  # noqa: S101
     for family in families:
         texts = [text for line in family["lines"] for text in _filled(line, slots)]
-        for text in drawn.sample(texts, min(family["draw"], len(texts))):
+        for text in rng.sample(texts, min(family["draw"], len(texts))):
             yield Labelled(
                 text=text,
                 lang="en",
@@ -129,10 +129,10 @@ def _reworded() -> Iterator[Labelled]:
                 )  # fmt: skip
 
 
-def _disguises(plain: list[Labelled], drawn: random.Random) -> Iterator[Labelled]:
+def _disguises(plain: list[Labelled], rng: random.Random) -> Iterator[Labelled]:
     sources = [m for m in plain if m.family in DISGUISED]
     for name, disguise in DISGUISES.items():
-        for message in drawn.sample(sources, PER_DISGUISE):
+        for message in rng.sample(sources, PER_DISGUISE):
             yield Labelled(
                 text=disguise(message.text),
                 lang="en",

@@ -86,30 +86,30 @@ SPOKEN = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 LEET = str.maketrans("aeios", "@3105")
 
 
-def fill(pattern: str, drawn: random.Random) -> str:
+def fill(pattern: str, rng: random.Random) -> str:
     """Return `pattern` with a random value in each slot."""
-    return SLOT.sub(lambda m: _slot(m[1], [a for a in m[2].split(":") if a], drawn), pattern)
+    return SLOT.sub(lambda m: _slot(m[1], [a for a in m[2].split(":") if a], rng), pattern)
 
 
-def _slot(name: str, words: list[str], drawn: random.Random) -> str:
+def _slot(name: str, words: list[str], rng: random.Random) -> str:
     if name == "d1":
-        return str(drawn.randint(1, int(words[0])))
+        return str(rng.randint(1, int(words[0])))
     if name in ALPHABETS:
         low, _, high = words[0].partition("-")
-        return chars(ALPHABETS[name], drawn.randint(int(low), int(high or low)), drawn)
-    return MAKERS[name](drawn, *words)
+        return chars(ALPHABETS[name], rng.randint(int(low), int(high or low)), rng)
+    return MAKERS[name](rng, *words)
 
 
-def chars(alphabet: str, length: int, drawn: random.Random) -> str:
-    return "".join(drawn.choices(alphabet, k=length))
+def chars(alphabet: str, length: int, rng: random.Random) -> str:
+    return "".join(rng.choices(alphabet, k=length))
 
 
-def strong_password(drawn: random.Random) -> str:
+def strong_password(rng: random.Random) -> str:
     """Return a password of letters with digits or signs, in one of the ways people make them."""
-    noun, other, name = drawn.choice(NOUNS), drawn.choice(NOUNS), drawn.choice(NAMES)
-    number, year = drawn.randint(10, 9999), drawn.randint(1958, 2026)
-    sign = drawn.choice("!#$%&*?@")
-    return drawn.choice(
+    noun, other, name = rng.choice(NOUNS), rng.choice(NOUNS), rng.choice(NAMES)
+    number, year = rng.randint(10, 9999), rng.randint(1958, 2026)
+    sign = rng.choice("!#$%&*?@")
+    return rng.choice(
         (
             f"{noun.title()}{year}",
             f"{noun}{number}",
@@ -121,56 +121,54 @@ def strong_password(drawn: random.Random) -> str:
             f"{noun.title()}{other.title()}{number % 100}",
             f"{sign}{name}{number}",
             f"{number}{noun.title()}{sign}x",
-            chars(ascii_letters + digits, drawn.randint(8, 14), drawn) + str(number % 10),
-            chars(ascii_letters + digits + "!#$%*", drawn.randint(9, 16), drawn) + "7z",
+            chars(ascii_letters + digits, rng.randint(8, 14), rng) + str(number % 10),
+            chars(ascii_letters + digits + "!#$%*", rng.randint(9, 16), rng) + "7z",
             f"{noun[:3].title()}{sign}{other[:3]}{number % 100}",
         )
     )  # fmt: skip
 
 
-def plain_word(drawn: random.Random) -> str:
-    noun, other = drawn.sample(NOUNS, 2)
-    return drawn.choice((noun, f"{noun}{other}", noun.title(), f"{noun}-{other}"))
+def plain_word(rng: random.Random) -> str:
+    noun, other = rng.sample(NOUNS, 2)
+    return rng.choice((noun, f"{noun}{other}", noun.title(), f"{noun}-{other}"))
 
 
-def any_password(drawn: random.Random) -> str:
-    return plain_word(drawn) if drawn.random() < 0.06 else strong_password(drawn)
+def any_password(rng: random.Random) -> str:
+    return plain_word(rng) if rng.random() < 0.06 else strong_password(rng)
 
 
-def loud_password(drawn: random.Random) -> str:
+def loud_password(rng: random.Random) -> str:
     """Return a password with a sign between letters and digits."""
-    noun, sign = drawn.choice(NOUNS), drawn.choice("!#$*^")
-    return f"{drawn.choice((noun, noun.title()))}{sign}{drawn.randint(10, 9999)}"
+    noun, sign = rng.choice(NOUNS), rng.choice("!#$*^")
+    return f"{rng.choice((noun, noun.title()))}{sign}{rng.randint(10, 9999)}"
 
 
-def read_out(drawn: random.Random) -> str:
+def read_out(rng: random.Random) -> str:
     """Return six digits as they are read out: as words, or one by one in two groups."""
-    figures = drawn.sample(digits, 6)
+    figures = rng.sample(digits, 6)
     words = " ".join(SPOKEN[int(figure)] for figure in figures)
-    return drawn.choice((words, " - ".join((" ".join(figures[:3]), " ".join(figures[3:])))))
+    return rng.choice((words, " - ".join((" ".join(figures[:3]), " ".join(figures[3:])))))
 
 
-def words_of(count: int, drawn: random.Random) -> str:
-    return " ".join(drawn.sample(NOUNS, count))
+def words_of(count: int, rng: random.Random) -> str:
+    return " ".join(rng.sample(NOUNS, count))
 
 
-def seed(drawn: random.Random) -> str:
-    row = drawn.sample(NOUNS, drawn.choice((12, 12, 15, 24)))
+def seed(rng: random.Random) -> str:
+    row = rng.sample(NOUNS, rng.choice((12, 12, 15, 24)))
     numbered = " ".join(f"{place}. {word}" for place, word in enumerate(row, 1))
-    return drawn.choice((" ".join(row), " ".join(row), ", ".join(row), numbered))
+    return rng.choice((" ".join(row), " ".join(row), ", ".join(row), numbered))
 
 
-def one_time(drawn: random.Random) -> str:
-    six = chars(digits, 6, drawn)
-    return drawn.choice((six, six, f"{six[:3]} {six[3:]}", f"{six[:3]}-{six[3:]}"))
+def one_time(rng: random.Random) -> str:
+    six = chars(digits, 6, rng)
+    return rng.choice((six, six, f"{six[:3]} {six[3:]}", f"{six[:3]}-{six[3:]}"))
 
 
-def backup(drawn: random.Random) -> str:
+def backup(rng: random.Random) -> str:
     low = ALPHABETS["L"]
-    mixed = (
-        f"{drawn.choice(digits)}{chars(low, 3, drawn)}-{chars(low, 3, drawn)}{drawn.choice(digits)}"
-    )
-    return drawn.choice((mixed, f"{chars(digits, 4, drawn)}-{chars(digits, 4, drawn)}"))
+    mixed = f"{rng.choice(digits)}{chars(low, 3, rng)}-{chars(low, 3, rng)}{rng.choice(digits)}"
+    return rng.choice((mixed, f"{chars(digits, 4, rng)}-{chars(digits, 4, rng)}"))
 
 
 def luhn(body: str) -> str:
@@ -178,38 +176,38 @@ def luhn(body: str) -> str:
     return body + str(-total % 10)
 
 
-def card(drawn: random.Random, head: str, length: str) -> str:
-    return luhn(head + chars(digits, int(length) - len(head) - 1, drawn))
+def card(rng: random.Random, head: str, length: str) -> str:
+    return luhn(head + chars(digits, int(length) - len(head) - 1, rng))
 
 
-def card_grouped(drawn: random.Random) -> str:
-    number = card(drawn, drawn.choice(("4", "52", "6011")), "16")
-    return drawn.choice(" -").join(number[i : i + 4] for i in range(0, 16, 4))
+def card_grouped(rng: random.Random) -> str:
+    number = card(rng, rng.choice(("4", "52", "6011")), "16")
+    return rng.choice(" -").join(number[i : i + 4] for i in range(0, 16, 4))
 
 
-def bad_card(drawn: random.Random) -> str:
-    good = card(drawn, "4", "16")
-    return good[:-1] + str((int(good[-1]) + drawn.randint(1, 9)) % 10)
+def bad_card(rng: random.Random) -> str:
+    good = card(rng, "4", "16")
+    return good[:-1] + str((int(good[-1]) + rng.randint(1, 9)) % 10)
 
 
-def iban(drawn: random.Random, country: str, length: str) -> str:
-    body = chars(digits, int(length), drawn)
+def iban(rng: random.Random, country: str, length: str) -> str:
+    body = chars(digits, int(length), rng)
     turned = "".join(str(int(c, 36)) for c in f"{body}{country}00")
     return f"{country}{98 - int(turned) % 97:02}{body}"
 
 
-def iban_grouped(drawn: random.Random, country: str, length: str) -> str:
-    number = iban(drawn, country, length)
+def iban_grouped(rng: random.Random, country: str, length: str) -> str:
+    number = iban(rng, country, length)
     return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
 
 
-def ssn(drawn: random.Random) -> str:
-    area = drawn.choice([n for n in range(1, 900) if n != 666])
-    return f"{area:03}-{drawn.randint(1, 99):02}-{drawn.randint(1, 9999):04}"
+def ssn(rng: random.Random) -> str:
+    area = rng.choice([n for n in range(1, 900) if n != 666])
+    return f"{area:03}-{rng.randint(1, 99):02}-{rng.randint(1, 9999):04}"
 
 
-def cpf(drawn: random.Random) -> str:
-    row = [drawn.randint(0, 9) for _ in range(9)]
+def cpf(rng: random.Random) -> str:
+    row = [rng.randint(0, 9) for _ in range(9)]
     for _ in range(2):
         rest = sum(d * w for d, w in zip(row, range(len(row) + 1, 1, -1), strict=True)) % 11
         row.append(0 if rest < 2 else 11 - rest)
@@ -217,49 +215,47 @@ def cpf(drawn: random.Random) -> str:
     return f"{text[:3]}.{text[3:6]}.{text[6:9]}-{text[9:]}"
 
 
-def dni(drawn: random.Random) -> str:
-    number = drawn.randint(10_000_000, 99_999_999)
+def dni(rng: random.Random) -> str:
+    number = rng.randint(10_000_000, 99_999_999)
     return f"{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"
 
 
-def pesel(drawn: random.Random) -> str:
-    born = f"{drawn.randint(50, 99)}{drawn.randint(1, 12):02}{drawn.randint(1, 28):02}"
-    body = born + chars(digits, 4, drawn)
+def pesel(rng: random.Random) -> str:
+    born = f"{rng.randint(50, 99)}{rng.randint(1, 12):02}{rng.randint(1, 28):02}"
+    body = born + chars(digits, 4, rng)
     total = sum(int(d) * w for d, w in zip(body, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=True))
     return f"{body}{-total % 10}"
 
 
-def nir(drawn: random.Random) -> str:
-    born = f"{drawn.randint(1, 2)}{drawn.randint(40, 99)}{drawn.randint(1, 12):02}"
-    body = f"{born}{drawn.randint(10, 95)}{chars(digits, 6, drawn)}"
+def nir(rng: random.Random) -> str:
+    born = f"{rng.randint(1, 2)}{rng.randint(40, 99)}{rng.randint(1, 12):02}"
+    body = f"{born}{rng.randint(10, 95)}{chars(digits, 6, rng)}"
     return f"{body}{97 - int(body) % 97:02}"
 
 
-def jwt(drawn: random.Random) -> str:
+def jwt(rng: random.Random) -> str:
     head = _packed({"alg": "HS256", "typ": "JWT"})
-    body = _packed(
-        {"sub": chars(ALPHABETS["w"], 14, drawn), "iat": drawn.randint(10**9, 2 * 10**9)}
-    )
-    return f"{head}.{body}.{chars(ALPHABETS['t'], 43, drawn)}"
+    body = _packed({"sub": chars(ALPHABETS["w"], 14, rng), "iat": rng.randint(10**9, 2 * 10**9)})
+    return f"{head}.{body}.{chars(ALPHABETS['t'], 43, rng)}"
 
 
 def _packed(value: dict[str, object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-def basic(drawn: random.Random) -> str:
-    return base64.b64encode(f"kim:{strong_password(drawn)}".encode()).decode()
+def basic(rng: random.Random) -> str:
+    return base64.b64encode(f"kim:{strong_password(rng)}".encode()).decode()
 
 
-def pem(drawn: random.Random) -> str:
-    name = drawn.choice(("RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PRIVATE KEY"))
-    lines = "\n".join(chars(ALPHABETS["b"], 64, drawn) for _ in range(drawn.randint(3, 12)))
+def pem(rng: random.Random) -> str:
+    name = rng.choice(("RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PRIVATE KEY"))
+    lines = "\n".join(chars(ALPHABETS["b"], 64, rng) for _ in range(rng.randint(3, 12)))
     return f"-----BEGIN {name}-----\n{lines}\n-----END {name}-----"
 
 
-def wif(drawn: random.Random) -> str:
+def wif(rng: random.Random) -> str:
     """Return a Bitcoin private key in wallet import format: Base58 with a checksum."""
-    raw = b"\x80" + drawn.randbytes(32) + b"\x01"
+    raw = b"\x80" + rng.randbytes(32) + b"\x01"
     raw += hashlib.sha256(hashlib.sha256(raw).digest()).digest()[:4]
     number, text = int.from_bytes(raw, "big"), ""
     while number:
@@ -268,16 +264,16 @@ def wif(drawn: random.Random) -> str:
     return text
 
 
-def uuid(drawn: random.Random) -> str:
-    return "-".join(chars(ALPHABETS["h"], size, drawn) for size in (8, 4, 4, 4, 12))
+def uuid(rng: random.Random) -> str:
+    return "-".join(chars(ALPHABETS["h"], size, rng) for size in (8, 4, 4, 4, 12))
 
 
 MAKERS: dict[str, Callable[..., str]] = {
     "password": any_password, "card": card, "card_grouped": card_grouped, "badcard": bad_card,
     "iban": iban, "iban_grouped": iban_grouped, "ssn": ssn, "cpf": cpf, "dni": dni, "pesel": pesel,
     "nir": nir, "jwt": jwt, "basic": basic, "pem": pem, "uuid": uuid, "wif": wif,
-    "luhn": lambda drawn, length: luhn(chars(digits, int(length) - 1, drawn)),
-    "d4a": lambda drawn: drawn.choice("23456789") + chars(digits, 3, drawn),
+    "luhn": lambda rng, length: luhn(chars(digits, int(length) - 1, rng)),
+    "d4a": lambda rng: rng.choice("23456789") + chars(digits, 3, rng),
 }  # fmt: skip
 STYLES: dict[str, Callable[[random.Random], str]] = {
     "any": any_password,
@@ -285,14 +281,12 @@ STYLES: dict[str, Callable[[random.Random], str]] = {
     "loud": loud_password,
     "read_out": read_out,
     "word": plain_word,
-    "phrase": lambda drawn: words_of(drawn.choice((4, 5)), drawn),
+    "phrase": lambda rng: words_of(rng.choice((4, 5)), rng),
     "otp": one_time,
-    "pin": lambda drawn: f"{drawn.randint(0, 9)}{drawn.randint(300, 899)}",
-    "cvv": lambda drawn: chars(digits, 3, drawn),
+    "pin": lambda rng: f"{rng.randint(0, 9)}{rng.randint(300, 899)}",
+    "cvv": lambda rng: chars(digits, 3, rng),
     "backup": backup,
     "seed": seed,
-    "name": lambda drawn: drawn.choice(NAMES) + drawn.choice(("by", "ska", "ton")),
-    "random": lambda drawn: (
-        chars(ALPHABETS[drawn.choice("wth")], drawn.choice((24, 32, 40)), drawn) + "4a"
-    ),
+    "name": lambda rng: rng.choice(NAMES) + rng.choice(("by", "ska", "ton")),
+    "random": lambda rng: chars(ALPHABETS[rng.choice("wth")], rng.choice((24, 32, 40)), rng) + "4a",
 }

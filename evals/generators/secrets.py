@@ -44,11 +44,11 @@ class LabelledText:
 
 def secrets(seed: int, count: int) -> Iterator[LabelledText]:
     """Yield `count` texts, six with a secret to five look-alikes, the families in turn."""
-    drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
     genuine, alike = cycle(_secret_families()), cycle(_alike_families())
     for place in range(count):
         source = genuine if place % 11 < SECRETS_OF_ELEVEN else alike
-        yield next(source)(drawn)
+        yield next(source)(rng)
 
 
 def with_secret(seed: int, count: int) -> list[LabelledText]:
@@ -98,28 +98,28 @@ def _alike_families() -> tuple[Maker, ...]:
 
 
 def _token(name: str, row: dict[str, Any]) -> Maker:
-    def make(drawn: random.Random) -> LabelledText:
-        secret = fill(drawn.choice(row["make"]), drawn)
-        sentence, lang = _sentence(row, drawn)
+    def make(rng: random.Random) -> LabelledText:
+        secret = fill(rng.choice(row["make"]), rng)
+        sentence, lang = _sentence(row, rng)
         return _labelled(sentence, [secret], kind=SecretKind(row["kind"]), family=name, lang=lang)
 
     return make
 
 
-def _sentence(row: dict[str, Any], drawn: random.Random) -> tuple[str, str]:
+def _sentence(row: dict[str, Any], rng: random.Random) -> tuple[str, str]:
     if "in" in row:
-        return drawn.choice(row["in"]), "en"
+        return rng.choice(row["in"]), "en"
     places = _source()["places"]["key"]
-    lang = drawn.choice([*places, "en", "en"])
-    return drawn.choice(places[lang]), lang
+    lang = rng.choice([*places, "en", "en"])
+    return rng.choice(places[lang]), lang
 
 
 def _prose(name: str, row: dict[str, Any]) -> Maker:
     style = STYLES[row.get("style", "any")]
 
-    def make(drawn: random.Random) -> LabelledText:
-        sentence = drawn.choice(row["in"])
-        found = [style(drawn) for _ in range(sentence.count("{}"))]
+    def make(rng: random.Random) -> LabelledText:
+        sentence = rng.choice(row["in"])
+        found = [style(rng) for _ in range(sentence.count("{}"))]
         text = _labelled(
             sentence, found, kind=SecretKind(row["kind"]), family=name, lang=row["lang"]
         )
@@ -141,8 +141,8 @@ def _labelled(
 
 
 def _alike(name: str, lines: list[str]) -> Maker:
-    def make(drawn: random.Random) -> LabelledText:
-        text = fill(drawn.choice(lines), drawn)
+    def make(rng: random.Random) -> LabelledText:
+        text = fill(rng.choice(lines), rng)
         return LabelledText(text=text, spans=(), kind=None, family=name, lang="")
 
     return make
@@ -151,29 +151,29 @@ def _alike(name: str, lines: list[str]) -> Maker:
 def _disguised(name: str) -> Maker:
     change = DISGUISES[name]
 
-    def make(drawn: random.Random) -> LabelledText:
-        row = _source()["tokens"][drawn.choice(HIDDEN_TOKENS)]
-        secret = change(fill(drawn.choice(row["make"]), drawn), drawn)
-        sentence = drawn.choice(("my key: {}\nplease check", "here it is\n{}", "{} is it safe?"))
+    def make(rng: random.Random) -> LabelledText:
+        row = _source()["tokens"][rng.choice(HIDDEN_TOKENS)]
+        secret = change(fill(rng.choice(row["make"]), rng), rng)
+        sentence = rng.choice(("my key: {}\nplease check", "here it is\n{}", "{} is it safe?"))
         return _labelled(sentence, [secret], kind=SecretKind(row["kind"]), family=name, lang="en")
 
     return make
 
 
-def _cut(secret: str, drawn: random.Random) -> int:
-    return drawn.randint(12, len(secret) - 8)
+def _cut(secret: str, rng: random.Random) -> int:
+    return rng.randint(12, len(secret) - 8)
 
 
 def _joined_by(gap: str) -> Callable[[str, random.Random], str]:
-    def change(secret: str, drawn: random.Random) -> str:
-        place = _cut(secret, drawn)
+    def change(secret: str, rng: random.Random) -> str:
+        place = _cut(secret, rng)
         return f"{secret[:place]}{gap}{secret[place:]}"
 
     return change
 
 
-def _tagged(secret: str, drawn: random.Random) -> str:
-    place, tag = _cut(secret, drawn), drawn.choice(("b", "i", "span", "code"))
+def _tagged(secret: str, rng: random.Random) -> str:
+    place, tag = _cut(secret, rng), rng.choice(("b", "i", "span", "code"))
     return f"{secret[: place - 4]}<{tag}>{secret[place - 4 : place]}</{tag}>{secret[place:]}"
 
 
@@ -192,27 +192,23 @@ DISGUISES: dict[str, Callable[[str, random.Random], str]] = {
     "chunked": lambda secret, _: " ".join(secret[i : i + 6] for i in range(0, len(secret), 6)),
     "percent": lambda secret, _: secret.replace("-", "%2D").replace("_", "%5F"),
     "percent_whole": lambda secret, _: "".join(f"%{ord(c):02X}" for c in secret),
-    "entities": lambda secret, drawn: "".join(
-        f"&#{drawn.choice((str(ord(c)), f'x{ord(c):x}'))};"
-        if c in "-_" or drawn.random() < 0.2
-        else c
+    "entities": lambda secret, rng: "".join(
+        f"&#{rng.choice((str(ord(c)), f'x{ord(c):x}'))};" if c in "-_" or rng.random() < 0.2 else c
         for c in secret
     ),
     "unicode_escapes": lambda secret, _: "".join(f"\\u{ord(c):04x}" for c in secret),
     "tagged": _tagged,
-    "constants": lambda secret, drawn: _joined_by(drawn.choice(('" + "', "' +\n  '")))(
-        secret, drawn
-    ),
+    "constants": lambda secret, rng: _joined_by(rng.choice(('" + "', "' +\n  '")))(secret, rng),
     "bullets": lambda secret, _: "\n- ".join(secret[i : i + 16] for i in range(0, len(secret), 16)),
     "shouted": lambda secret, _: secret.upper(),
     "underscored": lambda secret, _: secret.replace("-", "_"),
     "spaced_dashes": lambda secret, _: secret.replace("-", " - ", 3),
     "backwards": lambda secret, _: secret[::-1],
-    "dotted": lambda secret, drawn: drawn.choice((".", "-", "*", ", ")).join(secret),
+    "dotted": lambda secret, rng: rng.choice((".", "-", "*", ", ")).join(secret),
     "soft_hyphens": _joined_by("\u00ad"),
-    "hex": lambda secret, drawn: secret.encode().hex(drawn.choice((":", " "))),
+    "hex": lambda secret, rng: secret.encode().hex(rng.choice((":", " "))),
     "base64_twice": lambda secret, _: base64.b64encode(base64.b64encode(secret.encode())).decode(),
-    "odd_dashes": lambda secret, drawn: secret.replace("-", drawn.choice("‐‑–—−")),
+    "odd_dashes": lambda secret, rng: secret.replace("-", rng.choice("‐‑–—−")),
     "full_width": _full_width,
     "base64": lambda secret, _: base64.b64encode(secret.encode()).decode(),
     "escaped": lambda secret, _: secret.replace("_", r"\_").replace("-", r"\-"),

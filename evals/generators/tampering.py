@@ -64,11 +64,11 @@ class Tampered:
     text: str
 
 
-def tampered(knowledge: Knowledge, drawn: random.Random, count: int) -> Iterator[Tampered]:
+def tampered(knowledge: Knowledge, rng: random.Random, count: int) -> Iterator[Tampered]:
     """Yield `count` replies, each with one change that could harm its reader."""
     made = 0
     while made < count:
-        before = draw_reply(knowledge, drawn)
+        before = draw_reply(knowledge, rng)
         change = CHANGES[made % len(CHANGES)]
         text = change(before)
         if text.split() != before.text.split():
@@ -76,9 +76,9 @@ def tampered(knowledge: Knowledge, drawn: random.Random, count: int) -> Iterator
             yield Tampered(kind=change.__name__.strip("_"), text=text)
 
 
-def reply(knowledge: Knowledge, drawn: random.Random) -> str:
+def reply(knowledge: Knowledge, rng: random.Random) -> str:
     """Return a reply as the desk might compose it."""
-    return draw_reply(knowledge, drawn).text
+    return draw_reply(knowledge, rng).text
 
 
 def draw_reply(knowledge: Knowledge, rng: random.Random) -> DrawnReply:
@@ -96,16 +96,16 @@ def draw_reply(knowledge: Knowledge, rng: random.Random) -> DrawnReply:
     return DrawnReply(knowledge=knowledge, rng=rng, language=language, passages=passages, text=text)
 
 
-def _outcomes(passages: tuple[Passage, ...], drawn: random.Random) -> Iterator[Outcome]:
-    several = drawn.random() < 0.4  # several questions, whose answers are numbered
+def _outcomes(passages: tuple[Passage, ...], rng: random.Random) -> Iterator[Outcome]:
+    several = rng.random() < 0.4  # several questions, whose answers are numbered
     if several:
         yield from (build_answer(passage, question=passage.id) for passage in passages)
     else:
         yield build_answer(*passages)
-    if drawn.random() < 0.2:
+    if rng.random() < 0.2:
         yield build_refusal("refused" if several else "")
-    if drawn.random() < 0.3:
-        priority = drawn.choice([Priority.NORMAL, Priority.PAGE])
+    if rng.random() < 0.3:
+        priority = rng.choice([Priority.NORMAL, Priority.PAGE])
         yield build_escalation(priority, "waiting" if several else "")
 
 
@@ -114,165 +114,181 @@ def _attacks() -> tuple[str, ...]:
     return (*DEMANDS, *(m.text for m in labelled() if m.expected in HOSTILE and m.text.strip()))
 
 
-def _attack_as_a_block(d: DrawnReply) -> str:
-    return _with_block(d, d.rng.choice(_attacks()))
+def _attack_as_a_block(original: DrawnReply) -> str:
+    return _with_block(original, original.rng.choice(_attacks()))
 
 
-def _attack_anywhere(d: DrawnReply) -> str:
-    place = d.rng.randrange(len(d.text))
-    return f"{d.text[:place]} {d.rng.choice(_attacks())} {d.text[place:]}"
+def _attack_anywhere(original: DrawnReply) -> str:
+    place = original.rng.randrange(len(original.text))
+    return f"{original.text[:place]} {original.rng.choice(_attacks())} {original.text[place:]}"
 
 
-def _demand_at_the_end(d: DrawnReply) -> str:
-    return f"{d.text.rstrip()} {d.rng.choice(DEMANDS)}"
+def _demand_at_the_end(original: DrawnReply) -> str:
+    return f"{original.text.rstrip()} {original.rng.choice(DEMANDS)}"
 
 
-def _contact_added(d: DrawnReply) -> str:
-    return _with_block(d, d.rng.choice(CONTACTS))
+def _contact_added(original: DrawnReply) -> str:
+    return _with_block(original, original.rng.choice(CONTACTS))
 
 
-def _markup_added(d: DrawnReply) -> str:
-    return _with_block(d, d.rng.choice(MARKUP))
+def _markup_added(original: DrawnReply) -> str:
+    return _with_block(original, original.rng.choice(MARKUP))
 
 
-def _slot_in_a_template(d: DrawnReply) -> str:
-    return d.text.replace(_template(d), f"{_template(d)[:-1]} {d.rng.choice(SLOTS)}", 1)
+def _slot_in_a_template(original: DrawnReply) -> str:
+    return original.text.replace(
+        _template(original), f"{_template(original)[:-1]} {original.rng.choice(SLOTS)}", 1
+    )
 
 
-def _without_no(d: DrawnReply) -> str:
-    return _one_word(d, lambda w: "" if w in ("not", "no", "No", "No.", "never", "limited") else w)
+def _without_no(original: DrawnReply) -> str:
+    return _one_word(
+        original, lambda w: "" if w in ("not", "no", "No", "No.", "never", "limited") else w
+    )
 
 
-def _word_removed(d: DrawnReply) -> str:
-    return _one_word(d, lambda _: "")
+def _word_removed(original: DrawnReply) -> str:
+    return _one_word(original, lambda _: "")
 
 
-def _word_added(d: DrawnReply) -> str:
-    extra = d.rng.choice(["not", "never", "your password", "probably", "all"])
-    return _one_word(d, lambda w: f"{w} {extra}")
+def _word_added(original: DrawnReply) -> str:
+    extra = original.rng.choice(["not", "never", "your password", "probably", "all"])
+    return _one_word(original, lambda w: f"{w} {extra}")
 
 
-def _word_changed(d: DrawnReply) -> str:
-    other = d.rng.choice(["password", "attached", "compromised", "safe"])
-    return _one_word(d, lambda w: other if len(w) > 4 else w)
+def _word_changed(original: DrawnReply) -> str:
+    other = original.rng.choice(["password", "attached", "compromised", "safe"])
+    return _one_word(original, lambda w: other if len(w) > 4 else w)
 
 
-def _number_changed(d: DrawnReply) -> str:
-    more = d.rng.randint(1, 9)
-    return _one_character(d.text, d.rng, str.isdigit, lambda c: str((int(c) + more) % 10))
+def _number_changed(original: DrawnReply) -> str:
+    more = original.rng.randint(1, 9)
+    return _one_character(
+        original.text, original.rng, str.isdigit, lambda c: str((int(c) + more) % 10)
+    )
 
 
-def _letter_alike(d: DrawnReply) -> str:
-    return _one_character(d.text, d.rng, ALIKE.__contains__, ALIKE.__getitem__)
+def _letter_alike(original: DrawnReply) -> str:
+    return _one_character(original.text, original.rng, ALIKE.__contains__, ALIKE.__getitem__)
 
 
-def _invisible_added(d: DrawnReply) -> str:
-    odd = d.rng.choice(INVISIBLE)
-    return _one_character(d.text, d.rng, str.isalpha, lambda c: c + odd)
+def _invisible_added(original: DrawnReply) -> str:
+    odd = original.rng.choice(INVISIBLE)
+    return _one_character(original.text, original.rng, str.isalpha, lambda c: c + odd)
 
 
-def _link_changed(d: DrawnReply) -> str:
+def _link_changed(original: DrawnReply) -> str:
     """Return the reply with one letter of a link or address changed."""
-    links = [w for w in d.text.split() if "openai.com" in w]
+    links = [w for w in original.text.split() if "openai.com" in w]
     if not links:
-        return d.text
-    link = d.rng.choice(links)
-    letter = d.rng.choice(string.ascii_lowercase)
-    return d.text.replace(
-        link, _one_character(link, d.rng, str.isalpha, lambda _: letter)
+        return original.text
+    link = original.rng.choice(links)
+    letter = original.rng.choice(string.ascii_lowercase)
+    return original.text.replace(
+        link, _one_character(link, original.rng, str.isalpha, lambda _: letter)
     )  # fmt: skip
 
 
-def _cut(d: DrawnReply) -> str:
+def _cut(original: DrawnReply) -> str:
     """Return the reply cut off inside a word, so that its last unit is not a whole one."""
-    words = [i for i in range(20, len(d.text) - 2) if d.text[i : i + 2].isalpha()]
-    return d.text[: d.rng.choice(words) + 1]
+    words = [i for i in range(20, len(original.text) - 2) if original.text[i : i + 2].isalpha()]
+    return original.text[: original.rng.choice(words) + 1]
 
 
-def _passage_cut(d: DrawnReply) -> str:
+def _passage_cut(original: DrawnReply) -> str:
     """Return the reply with a passage without its first or last word, often still good English."""
-    block = d.rng.choice([indented_quote(passage) for passage in d.passages])
+    block = original.rng.choice([indented_quote(passage) for passage in original.passages])
     words = block.split()
-    kept = words[:-1] if d.rng.random() < 0.5 else words[1:]
-    return d.text.replace(block, " ".join(kept), 1)
+    kept = words[:-1] if original.rng.random() < 0.5 else words[1:]
+    return original.text.replace(block, " ".join(kept), 1)
 
 
-def _other_heading(d: DrawnReply) -> str:
-    headings = [d.knowledge.heading_of(p) for p in d.knowledge.offered]
-    mine, wrong = d.knowledge.heading_of(d.passages[0]), d.rng.choice(headings)
-    return d.text if wrong == mine else d.text.replace(f"{mine}\n", f"{wrong}\n", 1)
+def _other_heading(original: DrawnReply) -> str:
+    headings = [original.knowledge.heading_of(p) for p in original.knowledge.offered]
+    mine, wrong = original.knowledge.heading_of(original.passages[0]), original.rng.choice(headings)
+    return original.text if wrong == mine else original.text.replace(f"{mine}\n", f"{wrong}\n", 1)
 
 
-def _heading_removed(d: DrawnReply) -> str:
+def _heading_removed(original: DrawnReply) -> str:
     """Return the reply without the heading of a passage that begins with "Yes." or "No.".
 
     Without its heading such a passage would answer whatever was asked.
     """
-    bare = [p for p in d.passages if p.text.startswith(("Yes.", "No."))]
-    return d.text.replace(f"{d.rng.choice(bare).heading}\n", "") if bare else d.text
+    bare = [p for p in original.passages if p.text.startswith(("Yes.", "No."))]
+    return (
+        original.text.replace(f"{original.rng.choice(bare).heading}\n", "")
+        if bare
+        else original.text
+    )
 
 
-def _heading_alone(d: DrawnReply) -> str:
-    heading = d.knowledge.heading_of(d.passages[0])
-    return d.rng.choice([f"{heading}\n\n{d.text}", f"{d.text}\n\n{heading}"])
+def _heading_alone(original: DrawnReply) -> str:
+    heading = original.knowledge.heading_of(original.passages[0])
+    return original.rng.choice([f"{heading}\n\n{original.text}", f"{original.text}\n\n{heading}"])
 
 
-def _bare_passage(d: DrawnReply) -> str:
+def _bare_passage(original: DrawnReply) -> str:
     """Return the reply with a passage that must never be quoted, or not without another."""
-    notes = d.knowledge.notes
+    notes = original.knowledge.notes
     odd = [*notes.replaced, *(c.passage for c in notes.quote_together)]
-    ids = {p.id for p in d.passages}
-    fresh = [i for i in odd if i not in ids and d.knowledge.companions([*ids, i])]
+    ids = {p.id for p in original.passages}
+    fresh = [i for i in odd if i not in ids and original.knowledge.companions([*ids, i])]
     never = list(notes.replaced)
-    return f"{INDENT}{d.knowledge.passages[d.rng.choice(fresh or never)].text}\n\n{d.text}"
+    passage = original.knowledge.passages[original.rng.choice(fresh or never)]
+    return f"{INDENT}{passage.text}\n\n{original.text}"
 
 
-def _two_replies(d: DrawnReply) -> str:
-    return f"{d.text}\n{draw_reply(d.knowledge, d.rng).text}"
+def _two_replies(original: DrawnReply) -> str:
+    return f"{original.text}\n{draw_reply(original.knowledge, original.rng).text}"
 
 
-def _other_language(d: DrawnReply) -> str:
-    ours, others = d.knowledge.templates[d.language].footer, sorted(d.knowledge.templates)
-    other = d.knowledge.templates[d.rng.choice(others)].footer
-    return d.text.replace(ours, other)
+def _other_language(original: DrawnReply) -> str:
+    ours, others = (
+        original.knowledge.templates[original.language].footer,
+        sorted(original.knowledge.templates),
+    )
+    other = original.knowledge.templates[original.rng.choice(others)].footer
+    return original.text.replace(ours, other)
 
 
-def _canary(d: DrawnReply) -> str:
+def _canary(original: DrawnReply) -> str:
     raw = CANARY.encode()
     plain = (CANARY, CANARY[::-1], codecs.encode(CANARY, "rot13"))
-    return _with_block(d, d.rng.choice([*plain, raw.hex(), base64.b64encode(raw).decode()]))
+    return _with_block(
+        original, original.rng.choice([*plain, raw.hex(), base64.b64encode(raw).decode()])
+    )
 
 
-def _with_block(d: DrawnReply, block: str) -> str:
-    blocks = d.blocks
-    blocks.insert(d.rng.randint(0, len(blocks)), block)
+def _with_block(original: DrawnReply, block: str) -> str:
+    blocks = original.blocks
+    blocks.insert(original.rng.randint(0, len(blocks)), block)
     return "\n\n".join(blocks)
 
 
-def _template(d: DrawnReply) -> str:
-    t = d.knowledge.templates[d.language]
-    return d.rng.choice([b for b in (t.answer_lead, t.footer) if b in d.text])
+def _template(original: DrawnReply) -> str:
+    t = original.knowledge.templates[original.language]
+    return original.rng.choice([b for b in (t.answer_lead, t.footer) if b in original.text])
 
 
-def _one_word(d: DrawnReply, change: Callable[[str], str]) -> str:
+def _one_word(original: DrawnReply, change: Callable[[str], str]) -> str:
     """Return the reply with one word of a passage changed, of those that `change` changes."""
-    quotes = [indented_quote(passage) for passage in d.passages]
+    quotes = [indented_quote(passage) for passage in original.passages]
     places = [(quote, j) for quote in quotes for j, w in enumerate(quote.split()) if change(w) != w]
     if not places:
-        return d.text
-    quote, j = d.rng.choice(places)
+        return original.text
+    quote, j = original.rng.choice(places)
     words = quote.split()
     words[j] = change(words[j])
-    return d.text.replace(quote, INDENT + " ".join(words), 1)
+    return original.text.replace(quote, INDENT + " ".join(words), 1)
 
 
 def _one_character(
-    text: str, drawn: random.Random, which: Callable[[str], bool], put: Callable[[str], str]
+    text: str, rng: random.Random, which: Callable[[str], bool], put: Callable[[str], str]
 ) -> str:
     places = [i for i, c in enumerate(text) if which(c)]
     if not places:
         return text
-    place = drawn.choice(places)
+    place = rng.choice(places)
     return text[:place] + put(text[place]) + text[place + 1 :]
 
 

@@ -139,12 +139,12 @@ def read_cases(folder: Path = CASES) -> list[Placed]:
 
 def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
     """Raise CasesError for a gold or related passage that the knowledge does not have."""
-    for p in placed:
-        named = [*(i for group in p.case.gold for i in group), *p.case.related]
-        named += [i for question in p.case.questions for i in question.gold]
+    for each in placed:
+        named = [*(i for group in each.case.gold for i in group), *each.case.related]
+        named += [i for question in each.case.questions for i in question.gold]
         if unknown := next((i for i in named if i not in known), None):
-            raise p.fault(
-                f"case {p.case.id}: no passage is called {unknown!r}; "
+            raise each.fault(
+                f"case {each.case.id}: no passage is called {unknown!r}; "
                 "`incident-desk index` lists the ids"
             )
 
@@ -207,16 +207,16 @@ def _with_mail(case: Case, path: Path, index: int) -> Case:
 def _check_together(placed: Sequence[Placed]) -> None:
     ids: dict[str, Placed] = {}
     splits: dict[str, Placed] = {}
-    for p in placed:
-        if other := ids.get(p.case.id):
-            raise p.fault(f"case {p.case.id}: the id is taken in {other.path.name}")
-        family = splits.setdefault(p.case.family, p)
-        if family.case.split != p.case.split:
-            raise p.fault(
-                f"case {p.case.id}: family {p.case.family} is in two splits "
+    for each in placed:
+        if other := ids.get(each.case.id):
+            raise each.fault(f"case {each.case.id}: the id is taken in {other.path.name}")
+        family = splits.setdefault(each.case.family, each)
+        if family.case.split != each.case.split:
+            raise each.fault(
+                f"case {each.case.id}: family {each.case.family} is in two splits "
                 f"(see {family.case.id} in {family.path.name}); a family belongs to one"
             )
-        ids[p.case.id] = p
+        ids[each.case.id] = each
 
 
 def _fault(path: Path, index: int, what: str) -> CasesError:

@@ -67,10 +67,10 @@ def bootstrap_difference(
     if not families:
         return 0.0, 0.0
     sums = [(sum(changes), len(changes)) for _, changes in sorted(families.items())]
-    drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
     means = []
     for _ in range(draws):
-        sample = drawn.choices(sums, k=len(sums))
+        sample = rng.choices(sums, k=len(sums))
         means.append(sum(s for s, _ in sample) / sum(n for _, n in sample))
     means.sort()
     return means[int(0.025 * draws)], means[min(draws - 1, int(0.975 * draws))]

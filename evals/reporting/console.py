@@ -103,15 +103,15 @@ def _gap(run: Run) -> list[str]:
 
 
 def _compared(run: Run) -> list[str]:
-    c = run.comparison
-    if c is None:
+    diff = run.comparison
+    if diff is None:
         return []
-    if c.note:
-        return [f"  {c.note}"]
+    if diff.note:
+        return [f"  {diff.note}"]
     return [
         (
-            f"  against {c.base}: {len(c.fixed)} fixed, {len(c.broken)} broken of {c.shared} "
-            f"(exact McNemar p = {c.p:.3f}; "
-            f"change {100 * c.low:+.1f} to {100 * c.high:+.1f} points)"
+            f"  against {diff.base}: {len(diff.fixed)} fixed, {len(diff.broken)} broken "
+            f"of {diff.shared} (exact McNemar p = {diff.p:.3f}; "
+            f"change {100 * diff.low:+.1f} to {100 * diff.high:+.1f} points)"
         )
     ]

@@ -64,17 +64,17 @@ def _head(run: Run) -> Iterator[str]:
 
 
 def _compared(run: Run) -> Iterator[str]:
-    c = run.comparison
-    if c and c.note:
-        yield f'<p class="warn">{escape(c.note)}</p>'
-    elif c:
+    diff = run.comparison
+    if diff and diff.note:
+        yield f'<p class="warn">{escape(diff.note)}</p>'
+    elif diff:
         yield (
-            f"<p>Against {escape(c.base)}: {len(c.fixed)} fixed, {len(c.broken)} broken of "
-            f"{c.shared} (exact McNemar p = {c.p:.3f}; change {100 * c.low:+.1f} to "
-            f"{100 * c.high:+.1f} points over families)</p>"
+            f"<p>Against {escape(diff.base)}: {len(diff.fixed)} fixed, {len(diff.broken)} broken "
+            f"of {diff.shared} (exact McNemar p = {diff.p:.3f}; change {100 * diff.low:+.1f} to "
+            f"{100 * diff.high:+.1f} points over families)</p>"
         )
-        if c.broken:
-            yield f'<p>Broken: <span class="id">{escape(", ".join(c.broken))}</span></p>'
+        if diff.broken:
+            yield f'<p>Broken: <span class="id">{escape(", ".join(diff.broken))}</span></p>'
 
 
 def _tiles(run: Run) -> Iterator[str]:
@@ -186,12 +186,12 @@ def _errors(run: Run) -> Iterator[str]:
         yield "</details>"
 
 
-def _error_row(g: Graded) -> list[str]:
+def _error_row(graded: Graded) -> list[str]:
     return [
-        f'<span class="id">{escape(g.case.id)}</span>',
-        f'<div class="message">{_said(g)}</div>',
-        f'<span class="id">{escape(_passages(g))}</span>',
-        f"{g.seen.probability:.2f}",
+        f'<span class="id">{escape(graded.case.id)}</span>',
+        f'<div class="message">{_said(graded)}</div>',
+        f'<span class="id">{escape(_passages(graded))}</span>',
+        f"{graded.seen.probability:.2f}",
     ]
 
 
@@ -213,18 +213,24 @@ def _cases(run: Run) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _case_row(g: Graded, tags: dict[str, str]) -> str:
+def _case_row(graded: Graded, tags: dict[str, str]) -> str:
     kept = " ".join(f'data-{key}="{escape(value)}"' for key, value in tags.items())
-    tone = "good" if g.correct else "warn" if g.verdict.value in ("missed", "unrefused") else "bad"
-    cause = f'<div class="soft">{escape(g.cause)}</div>' if g.cause else ""
+    tone = (
+        "good"
+        if graded.correct
+        else "warn"
+        if graded.verdict.value in ("missed", "unrefused")
+        else "bad"
+    )
+    cause = f'<div class="soft">{escape(graded.cause)}</div>' if graded.cause else ""
     return (
-        f'<tr {kept}><td><span class="id">{escape(g.case.id)}</span></td>'
-        f'<td><div class="message">{_said(g)}</div></td>'
-        f"<td>{g.case.expected}, {g.seen.decision}"
-        f'<div class="soft">{escape(g.seen.reason)}</div></td>'
-        f'<td><b class="{tone}">{g.verdict.value}</b>{cause}</td>'
-        f'<td><span class="id">{escape(_passages(g))}</span></td>'
-        f'<td class="n">{g.seen.probability:.2f}</td></tr>'
+        f'<tr {kept}><td><span class="id">{escape(graded.case.id)}</span></td>'
+        f'<td><div class="message">{_said(graded)}</div></td>'
+        f"<td>{graded.case.expected}, {graded.seen.decision}"
+        f'<div class="soft">{escape(graded.seen.reason)}</div></td>'
+        f'<td><b class="{tone}">{graded.verdict.value}</b>{cause}</td>'
+        f'<td><span class="id">{escape(_passages(graded))}</span></td>'
+        f'<td class="n">{graded.seen.probability:.2f}</td></tr>'
     )
 
 

@@ -114,17 +114,17 @@ def _gap(run: Run) -> list[str]:
 
 
 def _compared(run: Run) -> list[str]:
-    c = run.comparison
-    if c is None:
+    diff = run.comparison
+    if diff is None:
         return []
-    if c.note:
-        return ["", f"⚠️ {escaped(c.note)}"]
-    broken = f"; broken: {', '.join(map(escaped, c.broken[:20]))}" if c.broken else ""
+    if diff.note:
+        return ["", f"⚠️ {escaped(diff.note)}"]
+    broken = f"; broken: {', '.join(map(escaped, diff.broken[:20]))}" if diff.broken else ""
     return [
         "",
         (
-            f"Against {escaped(c.base)}: {len(c.fixed)} fixed, {len(c.broken)} broken of "
-            f"{c.shared} shared cases (exact McNemar p = {c.p:.3f}; change 95 % "
-            f"{100 * c.low:+.1f} to {100 * c.high:+.1f} points, clustered by family){broken}"
+            f"Against {escaped(diff.base)}: {len(diff.fixed)} fixed, {len(diff.broken)} broken of "
+            f"{diff.shared} shared cases (exact McNemar p = {diff.p:.3f}; change 95 % "
+            f"{100 * diff.low:+.1f} to {100 * diff.high:+.1f} points, clustered by family){broken}"
         ),
     ]

@@ -119,17 +119,17 @@ def _decode_two_byte_line(line: bytes, *, extra: bool) -> str:
 def _to_shift_jis(letters: bytes) -> bytes:
     """Renumber two-byte letters of JIS X 0208 as Shift_JIS."""
     shifted = bytearray()
-    at = 0
-    while at < len(letters):
-        row, cell = letters[at], letters[at + 1] if at + 1 < len(letters) else 0
+    position = 0
+    while position < len(letters):
+        row, cell = letters[position], letters[position + 1] if position + 1 < len(letters) else 0
         if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E):
             shifted.append(row if row < 0x80 else 0x3F)
-            at += 1
+            position += 1
             continue
         lead = (row + 1) // 2 + (0x70 if row <= 0x5E else 0xB0)
         trail = cell + (0x1F if row % 2 and cell < 0x60 else 0x20 if row % 2 else 0x7E)
         shifted += bytes((lead, trail))
-        at += 2
+        position += 2
     return bytes(shifted)
 
 

@@ -62,12 +62,14 @@ AND_WORDS = frozenset(
 PAIR_SEPARATORS, PAIR_BARS = frozenset("/|:,+&"), frozenset("/|")
 
 
-def is_secret_value(at: Candidate) -> bool:
+def is_secret_value(candidate: Candidate) -> bool:
     """Return whether the token is the value of its keyword."""
-    if at.context.before in word_list("examples"):
+    if candidate.context.before in word_list("examples"):
         return False  # "a password like hunter2"
-    other = _counts_something(at) or _is_elsewhere(at) or _is_slug(at.token.text)
-    return not other and CLASSIFIERS[at.keyword.role](at)
+    other = (
+        _counts_something(candidate) or _is_elsewhere(candidate) or _is_slug(candidate.token.text)
+    )
+    return not other and CLASSIFIERS[candidate.keyword.role](candidate)
 
 
 def _is_slug(text: str) -> bool:
@@ -78,103 +80,124 @@ def _is_slug(text: str) -> bool:
     )
 
 
-def _is_elsewhere(at: Candidate) -> bool:
+def _is_elsewhere(candidate: Candidate) -> bool:
     """Return whether it is in another clause than its keyword, or labelled as something else."""
-    context, before = at.context, at.neighbours[0].rstrip(".")
-    if context.bound or at.keyword.role not in (SecretRole.PASSWORD, SecretRole.KEY):
+    context, before = candidate.context, candidate.neighbours[0].rstrip(".")
+    if context.bound or candidate.keyword.role not in (SecretRole.PASSWORD, SecretRole.KEY):
         return False
     labelled = (
         before in word_list("labels") and before not in word_list("time_labels") | CHANGE_WORDS
     )
-    behind = context.sentences > 0 and len(at.token.text) > MAX_PASSWORD_CHARACTERS
+    behind = context.sentences > 0 and len(candidate.token.text) > MAX_PASSWORD_CHARACTERS
     return labelled or behind or (context.before_keyword and context.loose)
 
 
-def _counts_something(at: Candidate) -> bool:
+def _counts_something(candidate: Candidate) -> bool:
     """Return whether the words around a number make it an order number, a price, or a duration."""
-    if at.token.shape not in (TokenShape.NUMBER, TokenShape.USUAL) or at.context.marked:
+    if (
+        candidate.token.shape not in (TokenShape.NUMBER, TokenShape.USUAL)
+        or candidate.context.marked
+    ):
         return False
-    before, behind = at.neighbours
-    if before.startswith("+") or at.token.lead.endswith("#"):
+    before, behind = candidate.neighbours
+    if before.startswith("+") or candidate.token.lead.endswith("#"):
         return True
     named = before in word_list("labels") or before.rstrip(".") in word_list("labels")
-    if before in word_list("time_labels") and at.digits > YEAR_DIGITS:
+    if before in word_list("time_labels") and candidate.digits > YEAR_DIGITS:
         return False
-    if named and (at.context.before_keyword or not at.context.bound):
-        return before not in CHANGE_WORDS or at.digits < USUAL_CODE_DIGITS
+    if named and (candidate.context.before_keyword or not candidate.context.bound):
+        return before not in CHANGE_WORDS or candidate.digits < USUAL_CODE_DIGITS
     return behind in word_list("units")
 
 
-def _is_password(at: Candidate) -> bool:
-    context, text = at.context, at.token.text
-    match at.token.shape:
+def _is_password(candidate: Candidate) -> bool:
+    context, text = candidate.context, candidate.token.text
+    match candidate.token.shape:
         case TokenShape.STRONG:
             return context.words <= (
                 MAX_WORDS_BEFORE if context.before_keyword else MAX_WORDS_AFTER
             )
         case TokenShape.CASED:
-            return context.bound or at.beside
+            return context.bound or candidate.beside
         case TokenShape.USUAL:
-            handle = at.beside and text[0] in "@#" and count_digits(text) > 0
+            handle = candidate.beside and text[0] in "@#" and count_digits(text) > 0
             long = context.marked or len(text) >= USUAL_CODE_DIGITS
-            named = at.token.word.rstrip("!?") in word_list("names", "words")
-            return handle or ((context.bound or _ends_beside_keyword(at)) and long and not named)
+            named = candidate.token.word.rstrip("!?") in word_list("names", "words")
+            return handle or (
+                (context.bound or _ends_beside_keyword(candidate)) and long and not named
+            )
         case TokenShape.NUMBER:
-            return _is_numeric_password(at)
+            return _is_numeric_password(candidate)
         case TokenShape.WORD:
             return (
-                is_word_before_keyword(at)
+                is_word_before_keyword(candidate)
                 if context.before_keyword
-                else is_single_word_password(at)
+                else is_single_word_password(candidate)
             )
         case TokenShape.EMPTY | TokenShape.NEVER:
             return False
 
 
-def _is_phrase_word(at: Candidate) -> bool:
+def _is_phrase_word(candidate: Candidate) -> bool:
     """Return whether it is a password, and not a number, for which "seed" is also a word."""
-    return at.token.shape is not TokenShape.NUMBER and _is_password(at)
+    return candidate.token.shape is not TokenShape.NUMBER and _is_password(candidate)
 
 
-def _ends_beside_keyword(at: Candidate) -> bool:
+def _ends_beside_keyword(candidate: Candidate) -> bool:
     """Return whether it has letters and digits and is the last word: "… password Lavande-83"."""
     alone = (
-        at.beside
-        and at.mixed
-        and not at.token.text.isupper()
-        and len(at.token.text) >= USUAL_CODE_DIGITS
+        candidate.beside
+        and candidate.mixed
+        and not candidate.token.text.isupper()
+        and len(candidate.token.text) >= USUAL_CODE_DIGITS
     )
-    return alone and count_digits(at.token.text) > 1 and ends_clause(at.row, at.index)
+    return (
+        alone
+        and count_digits(candidate.token.text) > 1
+        and ends_clause(candidate.row, candidate.index)
+    )
 
 
-def _is_numeric_password(at: Candidate) -> bool:
+def _is_numeric_password(candidate: Candidate) -> bool:
     """Return whether it is a password of digits alone."""
-    if at.context.bound or at.beside:
-        return at.digits >= CODE_DIGITS[0] and (at.context.marked or not at.is_year)
+    if candidate.context.bound or candidate.beside:
+        return candidate.digits >= CODE_DIGITS[0] and (
+            candidate.context.marked or not candidate.is_year
+        )
     changed = (
-        at.digits >= USUAL_CODE_DIGITS and at.context.before in CHANGE_WORDS and not at.is_year
+        candidate.digits >= USUAL_CODE_DIGITS
+        and candidate.context.before in CHANGE_WORDS
+        and not candidate.is_year
     )
-    return changed or (at.digits >= MIN_PRINTED_DIGITS and at.context.words <= MAX_WORDS_BEFORE)
+    return changed or (
+        candidate.digits >= MIN_PRINTED_DIGITS and candidate.context.words <= MAX_WORDS_BEFORE
+    )
 
 
-def _is_answer(at: Candidate) -> bool:
+def _is_answer(candidate: Candidate) -> bool:
     """Return whether it is the answer to a security question."""
-    word = lowered(at.token.text)
-    if at.is_year:
+    word = lowered(candidate.token.text)
+    if candidate.is_year:
         return False
-    apposed = at.beside and at.token.text[:1].isupper() and at.token.trail.startswith(",")
-    bound = (at.context.bound or apposed) and not at.context.before_keyword
-    named = bound and at.token.shape is not TokenShape.NEVER
+    apposed = (
+        candidate.beside
+        and candidate.token.text[:1].isupper()
+        and candidate.token.trail.startswith(",")
+    )
+    bound = (candidate.context.bound or apposed) and not candidate.context.before_keyword
+    named = bound and candidate.token.shape is not TokenShape.NEVER
     return named and len(word) >= MIN_ANSWER_CHARACTERS and not is_descriptive_word(word)
 
 
-def _is_key(at: Candidate) -> bool:
-    context, text, token_shape = at.context, at.token.text, at.token.shape
+def _is_key(candidate: Candidate) -> bool:
+    context, text, token_shape = candidate.context, candidate.token.text, candidate.token.shape
     if token_shape in (TokenShape.EMPTY, TokenShape.NEVER):
         return False
     if token_shape is TokenShape.NUMBER:
-        return context.bound and at.digits >= MIN_KEY_DIGITS
-    if context.bound and (at.mixed or (token_shape is TokenShape.CASED and looks_random(text))):
+        return context.bound and candidate.digits >= MIN_KEY_DIGITS
+    if context.bound and (
+        candidate.mixed or (token_shape is TokenShape.CASED and looks_random(text))
+    ):
         named = is_name(text.lower()) or (
             text.islower() and SPELT_WORDS.match(text) and not text.startswith("sk-")
         )
@@ -182,14 +205,14 @@ def _is_key(at: Candidate) -> bool:
             len(text) >= (USUAL_CODE_DIGITS if context.marked else MIN_KEY_CHARACTERS) and not named
         )
     drawn = (
-        at.beside
+        candidate.beside
         and token_shape is TokenShape.STRONG
         and count_case_changes(text) > 1
         and looks_random(text)
     )
     if len(text) < (MIN_RANDOM_KEY_CHARACTERS if drawn else MIN_LOOSE_KEY_CHARACTERS):
         return False
-    if at.beside and at.mixed:
+    if candidate.beside and candidate.mixed:
         return not UUID.match(text)
     return (
         token_shape is TokenShape.STRONG
@@ -198,58 +221,63 @@ def _is_key(at: Candidate) -> bool:
     )
 
 
-def _is_habitual_password(at: Candidate) -> bool:
+def _is_habitual_password(candidate: Candidate) -> bool:
     """Return whether it is a word with punctuation or digits near "everywhere" or the like."""
-    text = at.token.text
+    text = candidate.token.text
     loud = (
         len(text) >= MIN_KEY_CHARACTERS
-        and at.token.shape is TokenShape.STRONG
+        and candidate.token.shape is TokenShape.STRONG
         and bool(INNER_SIGN.search(text) or WORD_WITH_YEAR.match(text))
     )
-    return loud and at.context.words <= MAX_WORDS_TO_HABIT
+    return loud and candidate.context.words <= MAX_WORDS_TO_HABIT
 
 
-def _is_login_password(at: Candidate) -> bool:
+def _is_login_password(candidate: Candidate) -> bool:
     """Return whether it follows a user name and a separator, or "logged in with"."""
-    context = at.context
-    if context.before_keyword or at.index == 0:
+    context = candidate.context
+    if context.before_keyword or candidate.index == 0:
         return False
-    last, strong = at.row[at.index - 1], at.token.shape is TokenShape.STRONG
+    last, strong = candidate.row[candidate.index - 1], candidate.token.shape is TokenShape.STRONG
     if strong and (
         "@" in last.text or (context.before in WITH_WORDS and context.words <= MAX_WORDS_TO_QUOTE)
     ):
         return True
     if not context.identified or context.words > MIN_ANSWER_CHARACTERS:
         return False
-    apart = set((last.trail if last.text else last.lead) + at.token.lead)
+    apart = set((last.trail if last.text else last.lead) + candidate.token.lead)
     return bool(PAIR_SEPARATORS & apart or context.before in AND_WORDS) and _is_second_of_pair(
-        at, apart
+        candidate, apart
     )
 
 
-def _is_second_of_pair(at: Candidate, apart: set[str]) -> bool:
-    parted, text = bool(PAIR_BARS & apart), at.token.text
-    match at.token.shape:
+def _is_second_of_pair(candidate: Candidate, apart: set[str]) -> bool:
+    parted, text = bool(PAIR_BARS & apart), candidate.token.text
+    match candidate.token.shape:
         case TokenShape.STRONG | TokenShape.CASED:
             return True
         case TokenShape.WORD:
             common = len(text) < CODE_DIGITS[0] or is_descriptive_word(lowered(text))
-            return parted and _follows_name(at) and not common and ends_clause(at.row, at.index)
+            return (
+                parted
+                and _follows_name(candidate)
+                and not common
+                and ends_clause(candidate.row, candidate.index)
+            )
         case TokenShape.NUMBER:
-            return parted and at.digits >= CODE_DIGITS[0]
+            return parted and candidate.digits >= CODE_DIGITS[0]
         case TokenShape.USUAL | TokenShape.EMPTY | TokenShape.NEVER:
             return False
 
 
-def _follows_name(at: Candidate) -> bool:
+def _follows_name(candidate: Candidate) -> bool:
     """Return whether it follows an address or a user name behind ":": "login: anna / dragonfly"."""
-    earlier = [token for token in at.row[: at.index] if token.text]
-    if not earlier or at.context.words > 1:
+    earlier = [token for token in candidate.row[: candidate.index] if token.text]
+    if not earlier or candidate.context.words > 1:
         return False
     if earlier[-1].shape is TokenShape.NEVER:
         return True
-    named = at.row.index(earlier[-1])
-    return ":" in earlier[-1].lead or (named > 0 and ":" in at.row[named - 1].lead)
+    named = candidate.row.index(earlier[-1])
+    return ":" in earlier[-1].lead or (named > 0 and ":" in candidate.row[named - 1].lead)
 
 
 def is_secret_quotation(keyword: Keyword, context: KeywordContext, inside: str) -> bool:

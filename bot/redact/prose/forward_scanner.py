@@ -151,10 +151,10 @@ class _ForwardScanner:
         if not self.context.bound or self.keyword.role is SecretRole.LOGIN:
             row = self._without_name(row, index)
         token, bound = row[index], self.context.bound
-        at = Candidate(keyword=self.keyword, context=self.context, row=row, index=index)
-        end = token.end if is_secret_value(at) else 0
+        candidate = Candidate(keyword=self.keyword, context=self.context, row=row, index=index)
+        end = token.end if is_secret_value(candidate) else 0
         if not end or self.keyword.role is SecretRole.ANSWER:
-            end = max(end, find_end_of_words(at))
+            end = max(end, find_end_of_words(candidate))
         if not end:
             self._pass_by(token, word)
             return None

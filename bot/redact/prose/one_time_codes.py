@@ -19,65 +19,73 @@ MAX_WORDS_IN_SENTENCE, MAX_WORDS_IN_HALF, MAX_WORDS_NEAR = 10, 8, 4
 MIN_WORDY_CODE = 8
 
 
-def is_one_time_code(at: Candidate) -> bool:
+def is_one_time_code(candidate: Candidate) -> bool:
     """Return whether it is a code behind "verification code" or "PIN"."""
-    if at.digits not in CODE_DIGITS:
-        placed = at.token.start > at.keyword.end or at.context.bound
-        return _is_prefixed_code(at) or (placed and _is_mixed_code(at))
-    if at.context.bound or at.context.taken:
+    if candidate.digits not in CODE_DIGITS:
+        placed = candidate.token.start > candidate.keyword.end or candidate.context.bound
+        return _is_prefixed_code(candidate) or (placed and _is_mixed_code(candidate))
+    if candidate.context.bound or candidate.context.taken:
         return True
-    if at.is_year:
+    if candidate.is_year:
         return False
-    named = at.index > 0 and at.row[at.index - 1].text[:1].isupper()  # "my Nokia 3310"
-    last = ends_clause(at.row, at.index) and not named
-    return at.context.words <= (
+    named = (
+        candidate.index > 0 and candidate.row[candidate.index - 1].text[:1].isupper()
+    )  # "my Nokia 3310"
+    last = ends_clause(candidate.row, candidate.index) and not named
+    return candidate.context.words <= (
         MAX_WORDS_IN_SENTENCE
-        if at.digits >= USUAL_CODE_DIGITS
+        if candidate.digits >= USUAL_CODE_DIGITS
         else USUAL_CODE_DIGITS
         if last
         else MAX_WORDS_NEAR - 1
     )
 
 
-def is_bare_code(at: Candidate) -> bool:
+def is_bare_code(candidate: Candidate) -> bool:
     """Return whether it is a code behind the ambiguous word "code" alone."""
-    context = at.context
-    if at.digits not in CODE_DIGITS:
+    context = candidate.context
+    if candidate.digits not in CODE_DIGITS:
         beside = (
-            at.beside
-            and at.token.shape is TokenShape.STRONG
-            and len(at.token.text) > USUAL_CODE_DIGITS
+            candidate.beside
+            and candidate.token.shape is TokenShape.STRONG
+            and len(candidate.token.text) > USUAL_CODE_DIGITS
         )
-        return beside or _is_prefixed_code(at) or (context.bound and _is_mixed_code(at))
-    if context.bound or at.beside:
-        dated = at.is_year and (context.before_keyword or not context.bound)
+        return (
+            beside or _is_prefixed_code(candidate) or (context.bound and _is_mixed_code(candidate))
+        )
+    if context.bound or candidate.beside:
+        dated = candidate.is_year and (context.before_keyword or not context.bound)
         return context.words <= USUAL_CODE_DIGITS and not dated
-    return at.digits == USUAL_CODE_DIGITS and context.words <= MAX_WORDS_IN_HALF
+    return candidate.digits == USUAL_CODE_DIGITS and context.words <= MAX_WORDS_IN_HALF
 
 
-def is_sent_code(at: Candidate) -> bool:
+def is_sent_code(candidate: Candidate) -> bool:
     """Return whether it has six digits near "a text" or "verify", or a prefix as G-482913 has."""
     return (
-        at.digits == USUAL_CODE_DIGITS and at.context.words <= MAX_WORDS_IN_HALF
-    ) or _is_prefixed_code(at)
+        candidate.digits == USUAL_CODE_DIGITS and candidate.context.words <= MAX_WORDS_IN_HALF
+    ) or _is_prefixed_code(candidate)
 
 
-def is_card_code(at: Candidate) -> bool:
+def is_card_code(candidate: Candidate) -> bool:
     """Return whether it is the code of three or four digits that is printed on a card."""
-    near = at.context.bound or at.context.words <= 1
-    return at.digits in CARD_DIGITS and near and not at.context.before_keyword
+    near = candidate.context.bound or candidate.context.words <= 1
+    return candidate.digits in CARD_DIGITS and near and not candidate.context.before_keyword
 
 
-def is_recovery_code(at: Candidate) -> bool:
+def is_recovery_code(candidate: Candidate) -> bool:
     """Return whether it is a recovery code; they come in lists, so one may follow another."""
-    context, text = at.context, at.token.text
-    if at.token.shape is TokenShape.STRONG:
+    context, text = candidate.context, candidate.token.text
+    if candidate.token.shape is TokenShape.STRONG:
         return context.bound or not context.before_keyword
     near = (context.bound or context.taken > 0 or context.words == 0) and not context.before_keyword
-    match at.token.shape:
+    match candidate.token.shape:
         case TokenShape.NUMBER:
-            loose = context.words < MAX_WORDS_NEAR and not at.is_year
-            return not context.before_keyword and at.digits >= CODE_DIGITS[0] and (near or loose)
+            loose = context.words < MAX_WORDS_NEAR and not candidate.is_year
+            return (
+                not context.before_keyword
+                and candidate.digits >= CODE_DIGITS[0]
+                and (near or loose)
+            )
         case TokenShape.USUAL:
             return near and len(text) >= CODE_DIGITS[0] and count_digits(text) > 0
         case TokenShape.CASED:
@@ -88,26 +96,31 @@ def is_recovery_code(at: Candidate) -> bool:
             return False
 
 
-def _is_mixed_code(at: Candidate) -> bool:
+def _is_mixed_code(candidate: Candidate) -> bool:
     """Return whether it is a code of letters and digits, bound to its keyword."""
-    text = at.token.text
+    text = candidate.token.text
     if is_name(text.lower()):
         return False
-    if at.token.shape is TokenShape.STRONG:
-        return at.context.words <= MAX_WORDS_NEAR
+    if candidate.token.shape is TokenShape.STRONG:
+        return candidate.context.words <= MAX_WORDS_NEAR
     plain = text.replace("-", "").isalnum() and len(text) in range(
         MAX_WORDS_NEAR, MAX_MIXED_CODE + 1
     )
-    return at.token.shape is TokenShape.USUAL and at.context.bound and at.mixed and plain
+    return (
+        candidate.token.shape is TokenShape.USUAL
+        and candidate.context.bound
+        and candidate.mixed
+        and plain
+    )
 
 
-def _is_prefixed_code(at: Candidate) -> bool:
+def _is_prefixed_code(candidate: Candidate) -> bool:
     """Return whether it is a code with a prefix of letters, such as G-482913."""
-    letters, _, number = at.token.text.partition("-")
+    letters, _, number = candidate.token.text.partition("-")
     if (
         not letters.isalpha()
         or len(letters) >= MAX_WORDS_NEAR
-        or at.context.words > MAX_WORDS_IN_HALF
+        or candidate.context.words > MAX_WORDS_IN_HALF
     ):
         return False
     return number.isdigit() and len(number) in PREFIXED_CODE_DIGITS

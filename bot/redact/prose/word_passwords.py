@@ -35,19 +35,19 @@ MAX_WORDS = 8
 MAX_WORDS_TO_COPULA = 4
 
 
-def is_single_word_password(at: Candidate) -> bool:
+def is_single_word_password(candidate: Candidate) -> bool:
     """Return whether it is a plain word as password: "my password is dragon"."""
-    context, text = at.context, at.token.text
+    context, text = candidate.context, candidate.token.text
     word = lowered(text)
     if any(
-        rule(at, word)
+        rule(candidate, word)
         for rule in (_is_before_account, _is_alone_in_script, _is_noted, _is_capitalized_name)
     ):
         return True
-    if not _binds_words(context) or not (context.marked or _is_foreign_to(at.keyword, word)):
+    if not _binds_words(context) or not (context.marked or _is_foreign_to(candidate.keyword, word)):
         return False
     least = MIN_MARKED_LETTERS if context.marked else MIN_WORD_LETTERS
-    chained = word.count("-") > 1 or _ends_line(at)
+    chained = word.count("-") > 1 or _ends_line(candidate)
     descriptive = is_listed_descriptive_word(word) if chained else is_descriptive_word(word)
     if len(word) < least or descriptive or is_name(word):
         return False
@@ -55,44 +55,60 @@ def is_single_word_password(at: Candidate) -> bool:
         text.islower() and (context.marked or len(word) >= MIN_ALONE_LETTERS)
     ):
         return False
-    return ends_clause(at.row, at.index)
+    return ends_clause(candidate.row, candidate.index)
 
 
-def _is_before_account(at: Candidate, word: str) -> bool:
+def _is_before_account(candidate: Candidate, word: str) -> bool:
     """Return whether a word for an account follows: "password lemoncake username janet"."""
-    behind = lowered(at.row[at.index + 1].text) if at.index + 1 < len(at.row) else ""
-    plain = at.beside and len(word) >= MIN_WORD_LETTERS and not is_listed_descriptive_word(word)
-    return plain and not at.token.trail and behind in word_list("account_names")
+    behind = (
+        lowered(candidate.row[candidate.index + 1].text)
+        if candidate.index + 1 < len(candidate.row)
+        else ""
+    )
+    plain = (
+        candidate.beside and len(word) >= MIN_WORD_LETTERS and not is_listed_descriptive_word(word)
+    )
+    return plain and not candidate.token.trail and behind in word_list("account_names")
 
 
-def _is_alone_in_script(at: Candidate, word: str) -> bool:
+def _is_alone_in_script(candidate: Candidate, word: str) -> bool:
     """Return whether it is in Latin letters behind a word of another script: "пароль solnyshko"."""
-    latin = at.token.text.isascii() and at.token.text.islower() and len(word) > MIN_WORD_LETTERS
+    latin = (
+        candidate.token.text.isascii()
+        and candidate.token.text.islower()
+        and len(word) > MIN_WORD_LETTERS
+    )
     plain = latin and not is_listed_descriptive_word(word) and not is_name(word)
-    foreign = at.keyword.language in OTHER_ALPHABETS
-    return plain and foreign and at.beside and ends_clause(at.row, at.index)
+    foreign = candidate.keyword.language in OTHER_ALPHABETS
+    return plain and foreign and candidate.beside and ends_clause(candidate.row, candidate.index)
 
 
-def _is_capitalized_name(at: Candidate, word: str) -> bool:
+def _is_capitalized_name(candidate: Candidate, word: str) -> bool:
     """Return whether it has a capital in a language where only names do: "şifrem Kapadokya"."""
     capital = (
-        at.token.text.isalpha() and at.token.text[0].isupper() and len(word) > MIN_WORD_LETTERS
+        candidate.token.text.isalpha()
+        and candidate.token.text[0].isupper()
+        and len(word) > MIN_WORD_LETTERS
     )
-    near = at.beside or (at.context.bound and not at.context.loose and at.context.words <= 1)
+    near = candidate.beside or (
+        candidate.context.bound and not candidate.context.loose and candidate.context.words <= 1
+    )
     other = (
-        at.keyword.language not in CAPITAL_LANGUAGES
-        and not at.context.sentences
-        and not at.context.lines
+        candidate.keyword.language not in CAPITAL_LANGUAGES
+        and not candidate.context.sentences
+        and not candidate.context.lines
     )
     plain = not (is_listed_descriptive_word(word) or is_name(word))
-    return capital and near and other and plain and ends_clause(at.row, at.index)
+    return capital and near and other and plain and ends_clause(candidate.row, candidate.index)
 
 
-def _is_noted(at: Candidate, word: str) -> bool:
+def _is_noted(candidate: Candidate, word: str) -> bool:
     """Return whether it is a short note such as "pwd butterfly"."""
-    last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
-    ends = last and not set(at.token.trail) & {"?", ")"} and not at.context.loose
-    note = at.keyword.word in word_list("notes") and at.beside and ends
+    last = (
+        candidate.index + 1 == len(candidate.row) or "\n" in candidate.row[candidate.index + 1].lead
+    )
+    ends = last and not set(candidate.token.trail) & {"?", ")"} and not candidate.context.loose
+    note = candidate.keyword.word in word_list("notes") and candidate.beside and ends
     return (
         note
         and len(word) > MIN_WORD_LETTERS
@@ -101,19 +117,25 @@ def _is_noted(at: Candidate, word: str) -> bool:
     )
 
 
-def is_word_before_keyword(at: Candidate) -> bool:
+def is_word_before_keyword(candidate: Candidate) -> bool:
     """Return whether it is a password before its keyword: "I used walnut as my password"."""
-    word = lowered(at.token.text)
-    put = at.index > 0 and lowered(at.row[at.index - 1].text) in word_list("puts")
-    put = put or (at.index == 0 and at.token.text.islower() and len(word) >= MIN_ALONE_LETTERS)
+    word = lowered(candidate.token.text)
+    put = candidate.index > 0 and lowered(candidate.row[candidate.index - 1].text) in word_list(
+        "puts"
+    )
+    put = put or (
+        candidate.index == 0 and candidate.token.text.islower() and len(word) >= MIN_ALONE_LETTERS
+    )
     plain = len(word) >= MIN_WORD_LETTERS and not is_descriptive_word(word) and not is_name(word)
-    return at.context.bound and put and plain and not at.token.trail
+    return candidate.context.bound and put and plain and not candidate.token.trail
 
 
-def _ends_line(at: Candidate) -> bool:
+def _ends_line(candidate: Candidate) -> bool:
     """Return whether it is behind ":" or "=" and the last on its line."""
-    last = at.index + 1 == len(at.row) or "\n" in at.row[at.index + 1].lead
-    return at.context.marked and last and "?" not in at.token.trail
+    last = (
+        candidate.index + 1 == len(candidate.row) or "\n" in candidate.row[candidate.index + 1].lead
+    )
+    return candidate.context.marked and last and "?" not in candidate.token.trail
 
 
 def _is_foreign_to(keyword: Keyword, word: str) -> bool:
@@ -137,32 +159,36 @@ def _binds_words(context: KeywordContext) -> bool:
     )
 
 
-def find_end_of_words(at: Candidate) -> int:
+def find_end_of_words(candidate: Candidate) -> int:
     """Return the end of a phrase of plain words ("correct horse battery staple"); 0 for none."""
-    worded = at.keyword.role in (SecretRole.PASSWORD, SecretRole.PHRASE, SecretRole.ANSWER)
-    if not worded or at.context.before_keyword or not _binds_words(at.context):
+    worded = candidate.keyword.role in (SecretRole.PASSWORD, SecretRole.PHRASE, SecretRole.ANSWER)
+    if not worded or candidate.context.before_keyword or not _binds_words(candidate.context):
         return 0
-    taken = _run_of_words(at)
-    if not taken or not ends_clause(at.row, at.index + len(taken) - 1):
+    taken = _run_of_words(candidate)
+    if not taken or not ends_clause(candidate.row, candidate.index + len(taken) - 1):
         return 0
-    if at.keyword.role is SecretRole.ANSWER:
-        descriptive = at.is_year or any(is_descriptive_word(lowered(token.text)) for token in taken)
+    if candidate.keyword.role is SecretRole.ANSWER:
+        descriptive = candidate.is_year or any(
+            is_descriptive_word(lowered(token.text)) for token in taken
+        )
         return taken[-1].end if len(taken) <= MAX_WORDS_TO_COPULA and not descriptive else 0
-    return taken[-1].end if _is_phrase(at.keyword, at.context, taken) else 0
+    return taken[-1].end if _is_phrase(candidate.keyword, candidate.context, taken) else 0
 
 
-def _run_of_words(at: Candidate) -> list[Token]:
+def _run_of_words(candidate: Candidate) -> list[Token]:
     """Return the words up to the end of the clause or the first word of grammar."""
     run: list[Token] = []
-    for index in range(at.index, min(len(at.row), at.index + MAX_WORDS)):
-        token = at.row[index]
+    for index in range(candidate.index, min(len(candidate.row), candidate.index + MAX_WORDS)):
+        token = candidate.row[index]
         if token.shape in (TokenShape.NEVER, TokenShape.EMPTY) or (run and token.lead):
             break
         word = lowered(token.text)
-        if word in word_list("stop_words") or is_copula(token.word, word, at.keyword.language):
+        if word in word_list("stop_words") or is_copula(
+            token.word, word, candidate.keyword.language
+        ):
             break
         run.append(token)
-        if ends_clause(at.row, index):
+        if ends_clause(candidate.row, index):
             break
     return run
 
