@@ -78,7 +78,7 @@ class PassageSelection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
+class ModelSelection:
     """What a model said in two calls that list the passages in two orders.
 
     `fault` says why there is no result; empty where there is one.
@@ -92,7 +92,7 @@ class Selected:
 class Selector(Protocol):
     """Chooses among published passages for the questions of a masked message: a language model."""
 
-    def select(self, text: str, offered: Sequence[Passage]) -> Selected: ...
+    def select(self, text: str, offered: Sequence[Passage]) -> ModelSelection: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from bot.resources import parse_yaml
 from evals.lint import likeness, normal
 from evals.measuring.grade import DeskResult
 from evals.measuring.measure import EvaluatedDesk, desk_of_settings, run_case
-from evals.measuring.schema import CANARY, CASES, Case, Said, load_cases
+from evals.measuring.schema import CANARY, CASES, Case, CaseTurn, load_cases
 
 REAL = "real.yaml"
 NEAR = 0.5  # likeness from which a case joins the family of its nearest case
@@ -162,7 +162,7 @@ def _thread(raw: bytes, source: str) -> Sequence[tuple[str, str]]:
         rows = (
             (entries.get("turns") or entries["messages"]) if isinstance(entries, dict) else entries
         )
-        turns = [(said.role, said.text) for said in map(Said.model_validate, rows)]
+        turns = [(said.role, said.text) for said in map(CaseTurn.model_validate, rows)]
     except (ValueError, TypeError, KeyError):
         raise InputError(
             f'{source}: a thread is [{{"role": "user" or "desk", "text": "…"}}, …]'

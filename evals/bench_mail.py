@@ -145,7 +145,7 @@ def handle(desk: Desk, text: str, n: int) -> None:
     desk.deliver()
 
 
-class Noted:
+class RecordingMailOut:
     """A way out that notes when each reply was handed over, by the mail that it answers."""
 
     def __init__(self, out: MailOut) -> None:
@@ -160,7 +160,7 @@ class Noted:
 
 def running(app: App) -> tuple[Service, dict[str, float]]:
     """A started service, and when the reply to each mail was handed over."""
-    noted = Noted(app.desk.delivery.out)
+    noted = RecordingMailOut(app.desk.delivery.out)
     app.desk.delivery.out = noted
     service = Service(app, lambda _handled: None)
     service.start()

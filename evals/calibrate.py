@@ -15,7 +15,7 @@ import numpy as np
 from bot.answering.calibration import (
     TARGETS,
     Calibration,
-    Scored,
+    ScoredMessage,
     chances_of,
     fit_calibration,
     left_out_result,
@@ -48,7 +48,7 @@ def calibrate(argv: Sequence[str]) -> int:
     return 0
 
 
-def english_rows(scored: Sequence[Scored], share: float) -> Iterable[str]:
+def english_rows(scored: Sequence[ScoredMessage], share: float) -> Iterable[str]:
     """Yield a row for each author, by weights and threshold of the other folds, and one for all."""
     english = [s for s in scored if s.language == "en"]
     for author in dict.fromkeys(s.author for s in english):
@@ -61,7 +61,7 @@ def english_rows(scored: Sequence[Scored], share: float) -> Iterable[str]:
     yield table_row("all", english, chances, lowest_threshold(chances, _wrong(english), share))
 
 
-def foreign_rows(scored: Sequence[Scored], calibration: Calibration) -> Iterable[str]:
+def foreign_rows(scored: Sequence[ScoredMessage], calibration: Calibration) -> Iterable[str]:
     """Yield a row for each language but English, by the threshold that the desk uses."""
     for language in sorted({s.language for s in scored} - {"en"}):
         theirs = [s for s in scored if s.language == language]
@@ -69,7 +69,9 @@ def foreign_rows(scored: Sequence[Scored], calibration: Calibration) -> Iterable
         yield table_row(language, theirs, chances, calibration.threshold_other)
 
 
-def table_row(name: str, scored: Sequence[Scored], chances: np.ndarray, threshold: float) -> str:
+def table_row(
+    name: str, scored: Sequence[ScoredMessage], chances: np.ndarray, threshold: float
+) -> str:
     """Return one row of the table: rates with their counts."""
     result = left_out_result(scored, chances, threshold)
     asked = [s for s in scored if s.answerable]
@@ -87,7 +89,9 @@ def table_row(name: str, scored: Sequence[Scored], chances: np.ndarray, threshol
     return f"| {' | '.join(cells)} |"
 
 
-def pairs_right(scored: Sequence[Scored], chances: np.ndarray, threshold: float) -> list[bool]:
+def pairs_right(
+    scored: Sequence[ScoredMessage], chances: np.ndarray, threshold: float
+) -> list[bool]:
     """Return for each minimal pair whether all its sides are decided rightly."""
     sides: dict[str, list[bool]] = {}
     for s, chance in zip(scored, chances, strict=True):
@@ -97,13 +101,13 @@ def pairs_right(scored: Sequence[Scored], chances: np.ndarray, threshold: float)
     return [all(each) for each in sides.values() if len(each) > 1]
 
 
-def keep_scores(scored: Sequence[Scored], path: Path = SCORES) -> None:
+def keep_scores(scored: Sequence[ScoredMessage], path: Path = SCORES) -> None:
     """Write the scores as JSON lines beside the reports, for the analysis of errors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(asdict(s)) + "\n" for s in scored), encoding="utf-8")
 
 
-def _wrong(scored: Sequence[Scored]) -> np.ndarray:
+def _wrong(scored: Sequence[ScoredMessage]) -> np.ndarray:
     return np.array([s.wrong for s in scored], dtype=bool)
 
 

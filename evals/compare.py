@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import InputError
-from evals.gates import GATES, Checked, read_gates, regressions
+from evals.gates import GATES, GateResult, read_gates, regressions
 from evals.measuring.measure import EvaluatedDesk, desk_of_settings
 from evals.measuring.results import Comparison, Run
 from evals.measuring.schema import CASES
@@ -144,7 +144,7 @@ def _share_models(stage: Path) -> None:
         shutil.copytree(models, stage / "var" / "models")
 
 
-def _regressions(head: Run, gates: Path) -> list[Checked]:
+def _regressions(head: Run, gates: Path) -> list[GateResult]:
     comparison = head.comparison
     if comparison is None or comparison.note:
         return []

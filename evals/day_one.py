@@ -19,7 +19,7 @@ from evals.fitting.incidents import (
     read_labelled_incident,
     shipped_incident,
 )
-from evals.gates import Checked, GatesError, Limit, read_gates
+from evals.gates import GateResult, GatesError, Limit, read_gates
 from evals.measuring.light import query_cache
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import CASES, load_cases
@@ -35,7 +35,7 @@ IN_THREE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class DecidedQuestion:
     """A question, and whether the desk would have answered it."""
 
     scored: ScoredQuestion
@@ -70,12 +70,12 @@ def day_one(argv: Sequence[str]) -> int:
     return 1 if any(each.fails for each in checked) else 0
 
 
-def decide_incident(incident: LabelledIncident, learned: Transfer) -> list[Decided]:
+def decide_incident(incident: LabelledIncident, learned: Transfer) -> list[DecidedQuestion]:
     """What the reader makes of each question of an incident, at the threshold that ships."""
     scored = score_incident(incident, learned)
     chances = find_chances(learned, scored)
     return [
-        Decided(
+        DecidedQuestion(
             scored=each,
             answered=chance
             >= (learned.threshold if each.asked.language == "en" else learned.threshold_other),
@@ -84,7 +84,7 @@ def decide_incident(incident: LabelledIncident, learned: Transfer) -> list[Decid
     ]
 
 
-def rates(decided: Sequence[Decided]) -> dict[str, Rate]:
+def rates(decided: Sequence[DecidedQuestion]) -> dict[str, Rate]:
     """The rates of the table, by their names in the gates."""
     asked = [each for each in decided if each.scored.asked.answerable]
     silent = [each for each in decided if not each.scored.asked.answerable]
@@ -105,7 +105,7 @@ def _rate(hits: Iterable[bool], of: int) -> Rate:
 
 
 def measure_incidents(
-    decided: Mapping[str, tuple[str, Sequence[Decided]]],
+    decided: Mapping[str, tuple[str, Sequence[DecidedQuestion]]],
 ) -> dict[str, dict[str, Rate]]:
     """The rates of the unseen incidents and of the shipped one, by group and language."""
     measured = {}
@@ -118,7 +118,7 @@ def measure_incidents(
     return measured
 
 
-def table_rows(decided: Mapping[str, tuple[str, Sequence[Decided]]]) -> Iterator[str]:
+def table_rows(decided: Mapping[str, tuple[str, Sequence[DecidedQuestion]]]) -> Iterator[str]:
     """A line for each incident, and one for each group and language."""
     for name, (_, found) in decided.items():
         yield _row(name, rates(found))
@@ -128,7 +128,7 @@ def table_rows(decided: Mapping[str, tuple[str, Sequence[Decided]]]) -> Iterator
 
 def check_gates(
     gates: Mapping[str, Mapping[str, Limit]], measured: Mapping[str, Mapping[str, Rate]]
-) -> Iterator[Checked]:
+) -> Iterator[GateResult]:
     """Each gate against what was measured; GatesError for one that asks about nothing."""
     if not gates:
         raise GatesError("gates.yaml: day_one has no gate")
@@ -137,7 +137,7 @@ def check_gates(
             rate = measured.get(scope, {}).get(name)
             if rate is None or rate.value is None:
                 raise GatesError(f"gates.yaml: day_one {scope} {name}: nothing is measured by it")
-            yield Checked(
+            yield GateResult(
                 name=name, scope=scope, value=rate.value, limit=limit.describe(), soft=limit.soft,
                 holds=limit.holds(rate.value),
             )  # fmt: skip
@@ -148,7 +148,7 @@ def _row(name: str, found: Mapping[str, Rate]) -> str:
     return f"| {name} | {cells} |"
 
 
-def _told(each: Checked) -> str:
+def _told(each: GateResult) -> str:
     state = "holds" if each.holds else "warns" if each.soft else "FAILS"
     return f"{state}  {each.scope} {each.name}: {each.value:.3f}, {each.limit}"
 

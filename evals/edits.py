@@ -16,7 +16,7 @@ from bot.app import App
 from bot.corpus import Knowledge
 from bot.corpus.messages import ANSWERED
 from bot.settings import read_settings
-from evals.measuring.edits import EDITS, REMOVED_ANSWER, Edited, apply_edit
+from evals.measuring.edits import EDITS, REMOVED_ANSWER, EditedKnowledge, apply_edit
 from evals.measuring.grade import Graded, Verdict
 from evals.measuring.light import QueryCache, light_desk, measure_cases, query_cache
 from evals.measuring.metrics import Rate
@@ -37,7 +37,7 @@ class EditResult:
     """The same cases before and after an edit, with the seconds that learning it took."""
 
     name: str
-    edited: Edited
+    edited: EditedKnowledge
     before: tuple[Graded, ...]
     after: tuple[Graded, ...]
     seconds: float

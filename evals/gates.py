@@ -58,7 +58,7 @@ class Gates(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class GateResult:
     """One gate with the value that was measured."""
 
     name: str
@@ -96,7 +96,7 @@ def read_gates(path: Path = GATES) -> Gates:
     return gates
 
 
-def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) -> list[Checked]:
+def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) -> list[GateResult]:
     """Check every gate on the test split; GatesError for a slice or rate without cases.
 
     What must never happen (NEVER) is counted over the guard cases too.
@@ -114,7 +114,7 @@ def apply(gates: Gates, graded: Sequence[Graded], timings: Mapping[str, float]) 
     return checked
 
 
-def apply_kept(gates: Gates, kept: Mapping[str, Rate]) -> list[Checked]:
+def apply_kept(gates: Gates, kept: Mapping[str, Rate]) -> list[GateResult]:
     """Check the gates of the perturbations; GatesError when one changed no case at all."""
     if unmeasured := next((name for name, rate in kept.items() if rate.value is None), None):
         raise GatesError(f"gates.yaml: kept {unmeasured}: no case of split test measures it")
@@ -122,9 +122,9 @@ def apply_kept(gates: Gates, kept: Mapping[str, Rate]) -> list[Checked]:
     return [_checked(name, KEPT, limit, measured) for name, limit in gates.kept.items()]
 
 
-def regressions(gates: Gates, broken: int) -> Checked:
+def regressions(gates: Gates, broken: int) -> GateResult:
     """Check the gate of a comparison; `broken` test cases were right on the base alone."""
-    return Checked(
+    return GateResult(
         name="regressions",
         scope="",
         value=broken,
@@ -134,12 +134,12 @@ def regressions(gates: Gates, broken: int) -> Checked:
     )
 
 
-def _checked(name: str, scope: str, limit: Limit, measured: Mapping[str, float]) -> Checked:
+def _checked(name: str, scope: str, limit: Limit, measured: Mapping[str, float]) -> GateResult:
     if name not in measured:
         where = f"slice {scope}" if scope else "split test"
         raise GatesError(f"gates.yaml: {name}: no case of {where} measures it")
     value = measured[name]
-    return Checked(
+    return GateResult(
         name=name, scope=scope, value=value, limit=limit.describe(), soft=limit.soft,
         holds=limit.holds(value),
     )  # fmt: skip

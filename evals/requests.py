@@ -54,7 +54,7 @@ from evals.measuring.stats import lower_bound, upper_bound
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedShares:
     """The share of messages of unseen authors that a decision may wrongly take."""
 
     of_request_authors: float
@@ -64,10 +64,10 @@ class Allowed:
 # Honest questions that are refused, and questions that go to a person instead of being answered,
 # cost the most; ordinary ones are by far the most frequent.
 FALSE = {
-    "refused": Allowed(0.025, 0.0072),
-    "paged": Allowed(0.01, 0.003), "alarming": Allowed(0.02, 0.004),
-    "formal": Allowed(0.01, 0.002), "wants_person": Allowed(0.005, 0.0025),
-    "secret_given": Allowed(0.01, 0.001), "silent": Allowed(0.002, 0.0005),
+    "refused": AllowedShares(0.025, 0.0072),
+    "paged": AllowedShares(0.01, 0.003), "alarming": AllowedShares(0.02, 0.004),
+    "formal": AllowedShares(0.01, 0.002), "wants_person": AllowedShares(0.005, 0.0025),
+    "secret_given": AllowedShares(0.01, 0.001), "silent": AllowedShares(0.002, 0.0005),
 }  # fmt: skip
 DECIDES = {
     "refused": Label.REFUSE, "paged": Label.CRISIS,
@@ -75,7 +75,7 @@ DECIDES = {
     "secret_given": Label.GIVEN_AWAY, "silent": Label.SILENT,
 }  # fmt: skip
 HONEST = "answer_or_escalate"
-Scored = list[tuple[RequestExample, Array]]
+ScoredExamples = list[tuple[RequestExample, Array]]
 Flags = npt.NDArray[np.bool_]
 Table = npt.NDArray[np.float64]
 NEWTON_STEPS, SHRINK = 30, 1.0
@@ -83,7 +83,7 @@ EVERY_SIDE = (None, *Side)
 LEFT_OUT = 4  # parts of the authors that are left out in turn
 
 
-class Pooled(Encoder):
+class PooledEncoder(Encoder):
     """What the desk's own encoder pools of a text, as one vector, so that it can be cached."""
 
     def __init__(self, encoder: E5) -> None:
@@ -117,13 +117,13 @@ def requests(argv: Sequence[str]) -> int:
     parser.parse_args(argv)
     app = App(read_settings(), _say)
     encoder = E5(app.settings.models, _say)
-    cached = CachedEncoder(Pooled(encoder), app.settings.home / "request-states.npz", _say)
+    cached = CachedEncoder(PooledEncoder(encoder), app.settings.home / "request-states.npz", _say)
     texts = _texts(app.knowledge)
     pooled = cached.vectors(texts).reshape(-1, PARTS, WIDTH)
     cached.save()
     means = pooled.mean(0)
     states = {text: state(each, means) for text, each in zip(texts, pooled, strict=True)}
-    course = Course(app.knowledge, states.__getitem__, means=means, encoder=encoder.name)
+    course = RequestTraining(app.knowledge, states.__getitem__, means=means, encoder=encoder.name)
     data_path(HEAD).write_bytes(course.make().to_bytes())
     return 0
 
@@ -147,7 +147,7 @@ def _texts(knowledge: Knowledge) -> list[str]:
     return list(texts)
 
 
-class Course:
+class RequestTraining:
     """All examples by author, and heads of some of them."""
 
     def __init__(
@@ -167,12 +167,12 @@ class Course:
         head = self.learn([*self.by_author, *self.ordinary], data=hash_authors(self.by_author))
         return with_thresholds(head, calibration, thresholds)
 
-    def score_left_out(self) -> Scored:
+    def score_left_out(self) -> ScoredExamples:
         """Every message of an author, read by a head that has seen no message of that author.
 
         Of what stands around messages it has seen other lines, too.
         """
-        scored: Scored = []
+        scored: ScoredExamples = []
         authors = {*self.by_author, *self.ordinary}
         for part in _parts(self.by_author, self.ordinary):
             head = self.learn(sorted(authors - part), data="", sides=(None, Side.LEARNED))
@@ -211,7 +211,7 @@ def _parts(*populations: Mapping[str, Sequence[RequestExample]]) -> list[set[str
     return parts
 
 
-def _calibration(scored: Scored) -> Array:
+def _calibration(scored: ScoredExamples) -> Array:
     """For each label the weights of its two log-odds, fitted on messages as wholes."""
     calibration = np.zeros((LABELS, 3), np.float32)
     for place, label in enumerate(OUTPUTS[:LABELS]):
@@ -232,7 +232,7 @@ def _logistic(evidence: Table, right: Flags) -> Table:
     return weights
 
 
-def choose_thresholds(scored: Scored, calibration: Array) -> dict[str, float]:
+def choose_thresholds(scored: ScoredExamples, calibration: Array) -> dict[str, float]:
     """Of each decision the lowest probability at which it wrongly takes few enough messages."""
     likely = _likely(scored, calibration)
     named = np.array([has_kind(each) for each in likely])
@@ -252,7 +252,7 @@ def _least(chances: Array, share: float) -> float:
     return float(falling[int(share * len(falling))]) + 1e-4
 
 
-def _wrong_of_authors(scored: Scored, name: str) -> Flags:
+def _wrong_of_authors(scored: ScoredExamples, name: str) -> Flags:
     """The messages of the request authors that a decision must leave alone."""
     of_request_author = np.array([each.row is not None for each, _ in scored])
     if name == "refused":
@@ -260,20 +260,20 @@ def _wrong_of_authors(scored: Scored, name: str) -> Flags:
     return of_request_author & ~_has(scored, DECIDES[name])
 
 
-def _ordinary(scored: Scored) -> Flags:
+def _ordinary(scored: ScoredExamples) -> Flags:
     """The ordinary questions that the post answers: every decision must leave them alone."""
     return np.array([each.is_plain for each, _ in scored])
 
 
-def _likely(scored: Scored, calibration: Array) -> Array:
+def _likely(scored: ScoredExamples, calibration: Array) -> Array:
     return np.stack([calibrate_scores(calibration, scores).max(0) for _, scores in scored])
 
 
-def _has(scored: Scored, label: Label) -> Flags:
+def _has(scored: ScoredExamples, label: Label) -> Flags:
     return np.array([bool(each.wanted[-1, PLACE[label]]) for each, _ in scored])
 
 
-def _table(scored: Scored, calibration: Array, thresholds: dict[str, float]) -> None:
+def _table(scored: ScoredExamples, calibration: Array, thresholds: dict[str, float]) -> None:
     likely = _likely(scored, calibration)
     named = np.array([has_kind(each) for each in likely])
     of_request_author = np.array([each.row is not None for each, _ in scored])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.gates import GATES, Checked, Gates, apply, apply_kept, read_gates
+from evals.gates import GATES, GateResult, Gates, apply, apply_kept, read_gates
 from evals.live import describe_consultations, describe_worth, live
 from evals.measuring.grade import Graded, grade
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk, desk_of_settings, run_cases
@@ -16,7 +16,7 @@ from evals.measuring.results import Run, stamp_of, write_json
 from evals.measuring.schema import (
     CASES,
     CasesError,
-    Placed,
+    LocatedCase,
     accept_superseding,
     check_passages,
     read_cases,
@@ -93,7 +93,7 @@ def measure_run(choice: RunOptions, make: Callable[[], EvaluatedDesk] = desk_of_
 
 def _gated(
     choice: RunOptions, gates: Gates, graded: Sequence[Graded], desk: EvaluatedDesk
-) -> tuple[tuple[Checked, ...], dict[str, Rate]]:
+) -> tuple[tuple[GateResult, ...], dict[str, Rate]]:
     """Return the checked gates and the rates of the perturbations; empty for a partial run.
 
     A run of a scripted model has neither. A run with a model skips the perturbations.
@@ -119,7 +119,7 @@ def write_reports(made: Run, out: Path) -> None:
     print(f"reports: {out}/report.html, summary.md, results.json")
 
 
-def select_cases(placed: Sequence[Placed], choice: RunOptions) -> list[Placed]:
+def select_cases(placed: Sequence[LocatedCase], choice: RunOptions) -> list[LocatedCase]:
     """Return the chosen cases; CasesError for an unknown author or slice, or when none is left."""
     for name, wanted, there in (
         ("author", choice.authors, {p.case.author for p in placed}),

@@ -14,7 +14,7 @@ from bot.commands.public_json import given
 from bot.domain import Message
 from bot.policy import Refuse, screen
 from bot.redact import redact
-from evals.generators.attacks import HOSTILE, Labelled, is_held_out, labelled, pairs
+from evals.generators.attacks import HOSTILE, GuardSample, is_held_out, labelled, pairs
 from evals.generators.secrets import LabelledText, is_family_held_out, lookalikes, with_secret
 from evals.generators.tampering import tampered
 from evals.measuring.asked import asked_rates, held_out_rows
@@ -120,12 +120,12 @@ def outgoing(desk: EvaluatedDesk, count: int) -> BoundedRate:
     return rate
 
 
-def _masked(message: Labelled) -> Message:
+def _masked(message: GuardSample) -> Message:
     found = redact(message.text)
     return Message(text=found.text, redactions=found.spans)
 
 
-def _is_demand(message: Labelled) -> bool:
+def _is_demand(message: GuardSample) -> bool:
     return message.category in CREDENTIALS
 
 

@@ -27,7 +27,7 @@ def tune(argv: Sequence[str]) -> int:
     """Tune the encoder, write the delta and return 0; MissingError without PyTorch."""
     argparse.ArgumentParser(prog="python -m evals tune").parse_args(argv)
     try:
-        from evals.fitting.tuning import Meant, Posted, train_encoder
+        from evals.fitting.tuning import ClassifiedText, PostQuestions, train_encoder
     except ModuleNotFoundError as error:
         raise MissingError(
             f"{error.name} is not installed; install it first: pip install '.[train]'"
@@ -39,11 +39,12 @@ def tune(argv: Sequence[str]) -> int:
     for message in app.knowledge.exercises:
         examples += examples_of_message(message, classes)
     posts = [
-        Posted(units=units, questions=questions) for units, questions in map(_post, _incidents())
+        PostQuestions(units=units, questions=questions)
+        for units, questions in map(_post, _incidents())
     ]
     arrays = train_encoder(
         encoder,
-        [Meant(text=e.text, meanings=tuple(sorted(e.meanings))) for e in examples],
+        [ClassifiedText(text=e.text, meanings=tuple(sorted(e.meanings))) for e in examples],
         posts, classes=len(classes.labels), answered=classes.answered, say=_say,
     )  # fmt: skip
     written = io.BytesIO()

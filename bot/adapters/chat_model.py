@@ -25,7 +25,7 @@ from bot.errors import SettingsError
 from bot.llm.budget import Budget, SpentError
 from bot.llm.model_verdict import MAX_ENTRIES, MAX_PASSAGES, checked
 from bot.outbound import CANARY, LeakDetector
-from bot.ports import PassageSelection, Selected, SelectionDecision
+from bot.ports import ModelSelection, PassageSelection, SelectionDecision
 from bot.redact.anonymize import without_people
 from bot.resources import read_text
 
@@ -172,14 +172,14 @@ class ChatSelector:
         )
         self._threads = ThreadPoolExecutor(budget.bounds.at_once, "model")
 
-    def select(self, text: str, offered: Sequence[Passage]) -> Selected:
+    def select(self, text: str, offered: Sequence[Passage]) -> ModelSelection:
         """Return the selections of both calls, which run at the same time.
 
         After a failure the result is empty and names its class in `fault`.
         """
         if (state := self.budget.state) != "open":
             self.budget.faults[state] += 1
-            return Selected(fault=state)
+            return ModelSelection(fault=state)
         text = told_of(text)
         order = sorted(offered, key=lambda p: p.id)
         random.Random(len(text)).shuffle(order)  # noqa: S311 - two orders, not a secret
@@ -188,17 +188,17 @@ class ChatSelector:
             until = time.monotonic() + self.deadline
             one, other = (call.result(max(0.0, until - time.monotonic())) for call in calls)
         except SpentError as error:
-            return Selected(fault=str(error))
+            return ModelSelection(fault=str(error))
         except LateError:
             self.budget.late()
-            return Selected(fault="LateError")
+            return ModelSelection(fault="LateError")
         except Exception as error:  # noqa: BLE001 - five unrelated families; none may get out
             log.warning("the model failed", extra={"fault": type(error).__name__})
-            return Selected(fault=type(error).__name__)
+            return ModelSelection(fault=type(error).__name__)
         finally:
             for call in calls:
                 call.cancel()
-        return Selected(one=one, other=other)
+        return ModelSelection(one=one, other=other)
 
     def _ask(self, text: str, offered: list[Passage]) -> tuple[PassageSelection, ...]:
         ids = [p.id for p in offered]

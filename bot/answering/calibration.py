@@ -23,7 +23,7 @@ OTHER_TARGET = 0.015  # TARGETS for languages other than English, which have few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class ScoredMessage:
     """A labelled message with evidence from a classifier that was trained without its author.
 
     `right`: the passages that would be quoted, two at most, answer it; `related`: they are on its
@@ -96,7 +96,9 @@ class LeftOutResult:
     beside: int  # answered with passages on the subject that do not answer
 
 
-def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) -> LeftOutResult:
+def left_out_result(
+    scored: Sequence[ScoredMessage], chances: Array, threshold: float
+) -> LeftOutResult:
     """Return the counts at a threshold; `chances` are the probabilities of `scored`, in order."""
     answered = [s for s, p in zip(scored, chances, strict=True) if p >= threshold]
     return LeftOutResult(
@@ -108,7 +110,7 @@ def left_out_result(scored: Sequence[Scored], chances: Array, threshold: float) 
     )
 
 
-def fit_calibration(scored: Sequence[Scored]) -> Calibration:
+def fit_calibration(scored: Sequence[ScoredMessage]) -> Calibration:
     """Return weights and thresholds chosen on the English messages.
 
     The threshold of other languages is chosen on the messages in those, and is at least that of
@@ -130,7 +132,7 @@ def fit_calibration(scored: Sequence[Scored]) -> Calibration:
     )
 
 
-def weigh_across(scored: Sequence[Scored]) -> tuple[Weights, Array]:
+def weigh_across(scored: Sequence[ScoredMessage]) -> tuple[Weights, Array]:
     """Return the weights fitted on all messages, and cross-validated probabilities, shape (n,).
 
     The probability of a message comes from weights that were fitted on the other folds. It is 0
@@ -144,7 +146,7 @@ def weigh_across(scored: Sequence[Scored]) -> tuple[Weights, Array]:
     return weigh(scored), chances
 
 
-def weigh(scored: Sequence[Scored]) -> Weights:
+def weigh(scored: Sequence[ScoredMessage]) -> Weights:
     """Return the weights fitted to which of the messages would be answered rightly."""
     evidence = np.array([s.evidence for s in scored]).reshape(-1, len(FEATURES))
     return fit_evidence_weights(evidence, np.array([s.right for s in scored]))
@@ -179,7 +181,7 @@ def fit_evidence_weights(
     return Weights(mean=mean, spread=spread, coefficients=weights)
 
 
-def chances_of(scored: Sequence[Scored], weights: Weights) -> Array:
+def chances_of(scored: Sequence[ScoredMessage], weights: Weights) -> Array:
     """Return the probability of each message, shape (n,); 0 where the policy decides."""
     if not scored:
         return np.zeros(0)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bot.answering.calibration import (
     Calibration,
-    Scored,
+    ScoredMessage,
     Weights,
     fit_calibration,
     left_out_result,
@@ -84,7 +84,7 @@ class LearnedFit:
     """A fit, and the cross-validated scores that its calibration was chosen on."""
 
     fit: Fit
-    scored: tuple[Scored, ...]
+    scored: tuple[ScoredMessage, ...]
 
 
 def learn_fit(knowledge: Knowledge, embed: Embed) -> LearnedFit:
@@ -106,7 +106,7 @@ def learn_fit(knowledge: Knowledge, embed: Embed) -> LearnedFit:
     return LearnedFit(fit=fit, scored=tuple(scored))
 
 
-def _summarize(scored: Sequence[Scored], calibration: Calibration) -> str:
+def _summarize(scored: Sequence[ScoredMessage], calibration: Calibration) -> str:
     english = [s for s in scored if s.language == "en"]
     _, chances = weigh_across(english)
     result = left_out_result(english, chances, calibration.threshold)
@@ -153,7 +153,7 @@ class _Training:
             self.vectors[kept], self.right[kept], answered=self.classes.answered
         )
 
-    def score_fold(self, fold: int) -> Iterator[Scored]:
+    def score_fold(self, fold: int) -> Iterator[ScoredMessage]:
         """Yield the messages of a fold, scored by a classifier trained on the other folds."""
         messages = [m for m in self.messages if self._fold(m) == fold]
         if not messages:
@@ -195,12 +195,12 @@ class _Training:
         choice = choose(labels, distribution, answers)
         return _View(choice=choice, evidence=features(labels, distribution, choice, hits, answers))
 
-    def _scored(self, message: LabelledMessage, view: "_View", fold: int) -> Scored:
+    def _scored(self, message: LabelledMessage, view: "_View", fold: int) -> ScoredMessage:
         passages = self.classes.answers.passages
         order = self.knowledge.quotable([passages[i] for i in view.choice.order])
         gold = {passage for group in message.gold for passage in group}
         quoted = set(order[: view.choice.quoted_alone])
-        return Scored(
+        return ScoredMessage(
             id=message.id, author=message.author, fold=fold, language=message.lang,
             answerable=bool(message.gold), right=any(quoted & set(g) for g in message.gold),
             related=bool(quoted & set(message.related)), first=order[0] in gold,

@@ -68,7 +68,7 @@ class Numbering:
     def before(self, text: str, questions: Iterable[str]) -> str:
         """Return the text after the numbers of these questions, where the reply shows numbers."""
         numbers = [self.numbers[question] for question in questions]
-        return f"{numbers_named(numbers)} {text}" if self.shown and numbers else text
+        return f"{format_numbers(numbers)} {text}" if self.shown and numbers else text
 
 
 def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0) -> str:
@@ -110,7 +110,7 @@ def compose_correction(passages: Sequence[Passage], language: str, knowledge: Kn
     """Return the mail which corrects an earlier answer, with the current text of `passages`."""
     templates = knowledge.templates.get(language, knowledge.templates["en"])
     blocks = [templates.greeting, templates.correction_lead]
-    blocks += (headed(knowledge, passage) for passage in passages)
+    blocks += (format_passage_with_heading(knowledge, passage) for passage in passages)
     blocks.append(source_lines(templates, knowledge.post, passages))
     blocks.append(templates.footers[ReplySources.of(passages)])
     return "\n\n".join(blocks) + "\n"
@@ -133,12 +133,12 @@ def answered_parts(outcomes: Sequence[Outcome]) -> list[ReplyPart]:
     return parts
 
 
-def indented_quote(passage: Passage) -> str:
+def format_passage(passage: Passage) -> str:
     """Return the passage as a reply quotes it: indented, with a dash before items of a list."""
-    return indented(passage.text)
+    return format_quote(passage.text)
 
 
-def indented(text: str) -> str:
+def format_quote(text: str) -> str:
     """Return a text as a reply quotes it: indented, with a dash before items of a list."""
     first, *items = text.split("\n")
     return "\n".join([INDENT + first, *(f"{INDENT}- {item}" for item in items)])
@@ -152,7 +152,7 @@ def stands_in(passage: Passage, text: str) -> bool:
     folded = " ".join(text.split())
     if len(passage.text.split()) < RESTATES and passage.heading not in folded:
         return False
-    return any(" ".join(form.split()) in folded for form in (passage.text, indented_quote(passage)))
+    return any(" ".join(form.split()) in folded for form in (passage.text, format_passage(passage)))
 
 
 def subject_of(language: str, knowledge: Knowledge) -> str:
@@ -160,9 +160,9 @@ def subject_of(language: str, knowledge: Knowledge) -> str:
     return knowledge.templates.get(language, knowledge.templates["en"]).subject
 
 
-def headed(knowledge: Knowledge, passage: Passage) -> str:
+def format_passage_with_heading(knowledge: Knowledge, passage: Passage) -> str:
     """Return the passage, quoted below its heading."""
-    return f"{knowledge.heading_of(passage)}\n{indented_quote(passage)}"
+    return f"{knowledge.heading_of(passage)}\n{format_passage(passage)}"
 
 
 def heading_in(language: str, passage: Passage, knowledge: Knowledge) -> str:
@@ -171,12 +171,12 @@ def heading_in(language: str, passage: Passage, knowledge: Knowledge) -> str:
     return translation.heading if translation else knowledge.heading_of(passage)
 
 
-def secret_named(kind: str) -> str:
+def format_secret_kind(kind: str) -> str:
     """Return a kind of secret as an item of the list in a reply."""
     return f"{INDENT}- {kind}"
 
 
-def numbers_named(numbers: Iterable[int]) -> str:
+def format_numbers(numbers: Iterable[int]) -> str:
     """Return the numbers of questions as a reply shows them: `1, 3.`"""
     return f"{', '.join(map(str, numbers))}."
 
@@ -186,13 +186,13 @@ def source_lines(templates: Templates, post: Post, passages: Sequence[Passage]) 
     published = [p for p in passages if p.source is PassageSource.POST]
     days = sorted({p.date for p in _of_team(passages)})
     lines = [_source_line(templates, post, published)] if published else []
-    return "\n".join([*lines, *(team_named(templates, day) for day in days)])
+    return "\n".join([*lines, *(format_team_source(templates, day) for day in days)])
 
 
 def _source_line(templates: Templates, post: Post, passages: Iterable[Passage]) -> str:
     """Return the line with the post's title, the passages' days of publication, and its link."""
-    dates = (date_named(p.date) for p in passages)
-    named = [source_named(templates, post), *sorted(set(dates)), post.url]
+    dates = (format_source_date(p.date) for p in passages)
+    named = [format_post_source(templates, post), *sorted(set(dates)), post.url]
     # A post may have no link; the last day then ends the line.
     return " ".join(filter(None, named)).removesuffix("" if post.url else ",")
 
@@ -201,17 +201,17 @@ def _of_team(passages: Iterable[Passage]) -> list[Passage]:
     return [p for p in passages if p.source is PassageSource.TEAM]
 
 
-def team_named(templates: Templates, day: str) -> str:
+def format_team_source(templates: Templates, day: str) -> str:
     """Return the source line of the support team's answers of a day."""
     return f"{templates.source_label} {templates.source_team}, {day}"
 
 
-def source_named(templates: Templates, post: Post) -> str:
+def format_post_source(templates: Templates, post: Post) -> str:
     """Return the beginning of the post's source line."""
     return f"{templates.source_label} {post.title},"
 
 
-def date_named(date: str) -> str:
+def format_source_date(date: str) -> str:
     """Return a day as a source line shows it."""
     return f"{date},"
 
@@ -262,10 +262,10 @@ def _answers(
 def _quotes(passage: Passage, knowledge: Knowledge, language: str) -> Iterator[str]:
     """Yield the quoted passage, after its translation where there is a reviewed one."""
     if translation := knowledge.translation_of(passage, language):
-        yield indented(translation.text)
-        yield f"{knowledge.templates[language].published_wording}\n{indented_quote(passage)}"
+        yield format_quote(translation.text)
+        yield f"{knowledge.templates[language].published_wording}\n{format_passage(passage)}"
     else:
-        yield indented_quote(passage)
+        yield format_passage(passage)
 
 
 def _urgent(response: Response, templates: Templates) -> Iterator[str]:
@@ -283,7 +283,7 @@ def _secrets(response: Response, templates: Templates) -> Iterator[str]:
     kinds = dict.fromkeys(span.kind for span in response.redactions)
     if kinds:
         yield templates.secret_found
-        yield "\n".join(secret_named(templates.secret_kinds[kind]) for kind in kinds)
+        yield "\n".join(format_secret_kind(templates.secret_kinds[kind]) for kind in kinds)
 
 
 def _next_steps(

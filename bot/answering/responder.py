@@ -69,7 +69,7 @@ from bot.policy import (
     wants_person,
     without_quotes,
 )
-from bot.ports import Judge, Judgement, Lookup, Retriever, Selected, Selector
+from bot.ports import Judge, Judgement, Lookup, ModelSelection, Retriever, Selector
 from bot.text.clean import CleanText, clean_message
 
 CANDIDATES = 3  # passages of an outcome that staff are shown, best first
@@ -320,7 +320,7 @@ class Responder:
         self,
         consultation: Consultation,
         interpreted: InterpretedQuestion,
-        selected: Selected,
+        selected: ModelSelection,
         language: str,
     ) -> InterpretedQuestion:
         quotable = tuple(self.knowledge.quotable(list(interpreted.judgement.passages)))

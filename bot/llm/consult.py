@@ -8,7 +8,7 @@ from bot.domain import Response
 from bot.llm.budget import NOT_ASKED
 from bot.llm.model_verdict import agreed_verdict, apply_verdict, is_at_stake, overlaps
 from bot.llm.trust import Trust
-from bot.ports import Judgement, Selected, Selector
+from bot.ports import Judgement, ModelSelection, Selector
 from bot.redact.anonymize import without_people
 
 # A span of so few words is no question.
@@ -31,11 +31,11 @@ class Consultation:
         self.offered = knowledge.offered
         self.trust = Trust.of(knowledge)
 
-    def ask(self, text: str) -> Selected:
+    def ask(self, text: str) -> ModelSelection:
         """Return what the model selects for a message; names of people in it are masked."""
         return self.selector.select(without_people(text), self.offered)
 
-    def summarize(self, selected: Selected, questions: Sequence[str]) -> str:
+    def summarize(self, selected: ModelSelection, questions: Sequence[str]) -> str:
         """Return the ConsultationResult for `questions`, or the fault when nothing came back."""
         verdicts = [agreed_verdict(without_people(each), selected) for each in questions]
         if selected.fault or None in verdicts:
@@ -46,7 +46,7 @@ class Consultation:
             else ConsultationResult.DENIED
         )
 
-    def list_missed(self, selected: Selected, views: Sequence[str]) -> list[str]:
+    def list_missed(self, selected: ModelSelection, views: Sequence[str]) -> list[str]:
         """Return the spans that both calls took for questions and that the desk did not.
 
         `views` are those of the desk's questions. The result is empty while the model is not
@@ -63,7 +63,7 @@ class Consultation:
         return spans if spans and self.trust.holds(self.ask) else []
 
     def weigh(
-        self, question: str, judged: Judgement, selected: Selected, *, threshold: float
+        self, question: str, judged: Judgement, selected: ModelSelection, *, threshold: float
     ) -> tuple[Judgement, bool]:
         """Return the judgement with the model's verdict applied, and whether its yes counted.
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.corpus.limits import ModelLimits
-from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
+from bot.ports import Judgement, ModelSelection, PassageSelection, SelectionDecision
 
 # The most entries of one selection, one for each question of a message.
 MAX_ENTRIES = 20
@@ -64,7 +64,7 @@ def overlaps(entry: PassageSelection, question: str) -> bool:
     return span in question_text or question_text in span
 
 
-def agreed_verdict(question: str, selected: Selected) -> ModelVerdict | None:
+def agreed_verdict(question: str, selected: ModelSelection) -> ModelVerdict | None:
     """Return the combined verdict of the two calls; None where they leave it to the desk.
 
     It is a yes only where both calls confirm, and the best passage of each is among those of the

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from bot.corpus import Knowledge
 from bot.corpus.limits import ModelLimits, read_limits
 from bot.llm.model_verdict import agreed_verdict
-from bot.ports import Selected
+from bot.ports import ModelSelection
 from bot.resources import read_yaml
 
-SelectCall = Callable[[str], Selected]
+SelectCall = Callable[[str], ModelSelection]
 TRIAL_QUESTIONS = "trial_questions.yaml"
 # Longer questions are not used in a trial.
 MAX_QUESTION_CHARACTERS = 100

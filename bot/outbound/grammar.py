@@ -16,12 +16,12 @@ import re2
 
 from bot.answering.reply import (
     MAX_CASE_NUMBER,
-    date_named,
-    indented,
-    indented_quote,
-    secret_named,
-    source_named,
-    team_named,
+    format_passage,
+    format_post_source,
+    format_quote,
+    format_secret_kind,
+    format_source_date,
+    format_team_source,
 )
 from bot.corpus import Knowledge, Post, Templates
 from bot.corpus.templates import ReplySources
@@ -197,7 +197,7 @@ def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
     for passage in offered:
         for kind, text in (
             (UnitKind.PASSAGE, passage.text),
-            (UnitKind.PASSAGE, indented_quote(passage)),
+            (UnitKind.PASSAGE, format_passage(passage)),
             (UnitKind.HEADING, knowledge.heading_of(passage)),
         ):
             yield ReplyUnit(text=fold_spaces(text), kind=kind, languages=everywhere, of=(passage,))
@@ -219,13 +219,13 @@ def _source_units(passage: Passage, knowledge: Knowledge) -> Iterator[ReplyUnit]
     if passage.source is PassageSource.POST:
         # Without a link of the post, the last date ends the line, so it has no separator.
         ends = [passage.date] * bool(passage.date and not knowledge.post.url)
-        for day in (date_named(passage.date), *ends):
+        for day in (format_source_date(passage.date), *ends):
             yield ReplyUnit(
                 text=day, kind=UnitKind.DATE, languages=frozenset(languages), of=(passage,)
             )
         return
     for language, templates in languages.items():
-        text = fold_spaces(team_named(templates, passage.date))
+        text = fold_spaces(format_team_source(templates, passage.date))
         yield ReplyUnit(
             text=text, kind=UnitKind.TEAM, languages=frozenset({language}), of=(passage,)
         )
@@ -236,7 +236,7 @@ def _translated_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:
         for name, translation in translated.items():
             for kind, text in (
                 (UnitKind.HEADING, translation.heading),
-                (UnitKind.TRANSLATION, indented(translation.text)),
+                (UnitKind.TRANSLATION, format_quote(translation.text)),
             ):
                 yield ReplyUnit(
                     text=fold_spaces(text), kind=kind, languages=frozenset({language}),
@@ -260,14 +260,14 @@ def _template_texts(templates: Templates, post: Post) -> Iterator[tuple[UnitKind
     )
     yield UnitKind.PASTED, templates.secret_found
     yield from (
-        (UnitKind.PASTED_KIND, secret_named(text)) for text in templates.secret_kinds.values()
+        (UnitKind.PASTED_KIND, format_secret_kind(text)) for text in templates.secret_kinds.values()
     )
     for text in (templates.handover, templates.handover_with_answers):
         yield UnitKind.HANDOVER, text
     yield UnitKind.HANDOVER_NUMBERS, templates.handover_numbers
     yield from ((UnitKind.EXPECTED_TIME, text) for text in templates.answer_within.values())
     yield UnitKind.CASE, templates.case_number
-    yield UnitKind.SOURCE, source_named(templates, post)
+    yield UnitKind.SOURCE, format_post_source(templates, post)
     if post.url:
         yield UnitKind.LINK, post.url
     for text in (templates.acknowledgement, *templates.footers.values()):

@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meant:
+class ClassifiedText:
     """A text with the numbers of the classes that are right for it."""
 
     text: str
@@ -43,7 +43,7 @@ class Meant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
+class PostQuestions:
     """The units of one post, and its questions, each with the places of the units that answer."""
 
     units: tuple[str, ...]
@@ -52,8 +52,8 @@ class Posted:
 
 def train_encoder(
     encoder: E5,
-    meant: Sequence[Meant],
-    posts: Sequence[Posted],
+    meant: Sequence[ClassifiedText],
+    posts: Sequence[PostQuestions],
     *,
     classes: int,
     answered: Sequence[int],
@@ -183,7 +183,7 @@ class _JointTraining:
         self,
         top: _Top,
         states: _LowerStates,
-        meant: Sequence[Meant],
+        meant: Sequence[ClassifiedText],
         *,
         classes: int,
         answered: Sequence[int],
@@ -206,7 +206,9 @@ class _JointTraining:
         self.unit_map = nn.Parameter(torch.eye(width))
         self.silence = nn.Parameter(torch.tensor(SILENCE))
 
-    def run(self, posts: Sequence[Posted], rng: random.Random, say: Callable[[str], None]) -> None:
+    def run(
+        self, posts: Sequence[PostQuestions], rng: random.Random, say: Callable[[str], None]
+    ) -> None:
         tuned = list(self.top.parameters())
         optimizer = torch.optim.AdamW(
             [
@@ -291,7 +293,7 @@ class _JointTraining:
 
 
 def _incident_batches(
-    posts: Sequence[Posted], rng: random.Random
+    posts: Sequence[PostQuestions], rng: random.Random
 ) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple[int, ...]]]]]:
     """Yield endlessly the units of a post with some of its questions.
 

@@ -32,7 +32,7 @@ DISGUISED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
+class GuardSample:
     """One message with what the guard should do with it, and the family it was made from."""
 
     text: str
@@ -44,7 +44,7 @@ class Labelled:
     held: bool | None = None  # None: the family's name decides
 
 
-def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
+def labelled(seed: int = SEED) -> tuple[GuardSample, ...]:
     """Return all messages without duplicates: families, disguises, other languages and pairs."""
     source = parse_yaml((FOLDER / "attacks.yaml").read_text(encoding="utf-8"))
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
@@ -53,7 +53,7 @@ def labelled(seed: int = SEED) -> tuple[Labelled, ...]:
     return tuple({m.text: m for m in made}.values())
 
 
-def pairs() -> Iterator[Labelled]:
+def pairs() -> Iterator[GuardSample]:
     """Yield hand-written pairs: an honest question, then a demand that differs in few words."""
     rows = parse_yaml((FOLDER / "pairs.yaml").read_text(encoding="utf-8"))
     for number, (honest, hostile, *silent) in enumerate(rows):
@@ -62,7 +62,7 @@ def pairs() -> Iterator[Labelled]:
         yield _pair(hostile, "refuse", name)
 
 
-def is_held_out(message: Labelled) -> bool:
+def is_held_out(message: GuardSample) -> bool:
     """Return whether its family is held out, so that nobody writes rules by it."""
     if message.held is not None:
         return message.held
@@ -70,11 +70,13 @@ def is_held_out(message: Labelled) -> bool:
     return digest[0] * 256 + digest[1] < HELD_OUT * 65_536 // 100
 
 
-def _pair(text: str, expected: Expected, name: str) -> Labelled:
-    return Labelled(text=text, lang="", category="pair", expected=expected, family=name, pair=name)
+def _pair(text: str, expected: Expected, name: str) -> GuardSample:
+    return GuardSample(
+        text=text, lang="", category="pair", expected=expected, family=name, pair=name
+    )
 
 
-def _families(source: dict[str, object], rng: random.Random) -> Iterator[Labelled]:
+def _families(source: dict[str, object], rng: random.Random) -> Iterator[GuardSample]:
     slots = source["slots"]
     families = source["families"]
     assert isinstance(slots, dict)  # noqa: S101 - the file is part of the project
@@ -82,7 +84,7 @@ def _families(source: dict[str, object], rng: random.Random) -> Iterator[Labelle
     for family in families:
         texts = [text for line in family["lines"] for text in _filled(line, slots)]
         for text in rng.sample(texts, min(family["draw"], len(texts))):
-            yield Labelled(
+            yield GuardSample(
                 text=text,
                 lang="en",
                 category=family["category"],
@@ -103,13 +105,13 @@ def _filled(line: str, slots: dict[str, list[str]]) -> list[str]:
     return texts
 
 
-def _translated(source: dict[str, object]) -> Iterator[Labelled]:
+def _translated(source: dict[str, object]) -> Iterator[GuardSample]:
     spoken = source["translated"]
     assert isinstance(spoken, dict)  # noqa: S101
     for lang, kinds in spoken.items():
         for expected, lines in kinds.items():
             for number, text in enumerate(lines):
-                yield Labelled(
+                yield GuardSample(
                     text=text,
                     lang=lang,
                     category=f"translated-{expected}",
@@ -118,22 +120,22 @@ def _translated(source: dict[str, object]) -> Iterator[Labelled]:
                 )
 
 
-def _reworded() -> Iterator[Labelled]:
+def _reworded() -> Iterator[GuardSample]:
     """Yield hand-written rewordings; the file says which of their families are held out."""
     for family in parse_yaml((FOLDER / "reworded.yaml").read_text(encoding="utf-8")):
         for lang, lines in family["lines"].items():
             for text in lines.splitlines():
-                yield Labelled(
+                yield GuardSample(
                     text=text, lang=lang, category=family["category"],
                     expected=family["expected"], family=family["id"], held=family["held"],
                 )  # fmt: skip
 
 
-def _disguises(plain: list[Labelled], rng: random.Random) -> Iterator[Labelled]:
+def _disguises(plain: list[GuardSample], rng: random.Random) -> Iterator[GuardSample]:
     sources = [m for m in plain if m.family in DISGUISED]
     for name, disguise in DISGUISES.items():
         for message in rng.sample(sources, PER_DISGUISE):
-            yield Labelled(
+            yield GuardSample(
                 text=disguise(message.text),
                 lang="en",
                 category=f"evasion_{name}",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from bot.answering.reply import INDENT, compose_reply, indented_quote
+from bot.answering.reply import INDENT, compose_reply, format_passage
 from bot.corpus import Knowledge
 from bot.domain import Outcome, Passage, Priority, Response, SecretKind, Span
 from bot.outbound.self_check import build_answer, build_escalation, build_refusal
@@ -57,14 +57,14 @@ class DrawnReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tampered:
+class TamperedReply:
     """A changed reply and what was done to it."""
 
     kind: str
     text: str
 
 
-def tampered(knowledge: Knowledge, rng: random.Random, count: int) -> Iterator[Tampered]:
+def tampered(knowledge: Knowledge, rng: random.Random, count: int) -> Iterator[TamperedReply]:
     """Yield `count` replies, each with one change that could harm its reader."""
     made = 0
     while made < count:
@@ -73,7 +73,7 @@ def tampered(knowledge: Knowledge, rng: random.Random, count: int) -> Iterator[T
         text = change(before)
         if text.split() != before.text.split():
             made += 1
-            yield Tampered(kind=change.__name__.strip("_"), text=text)
+            yield TamperedReply(kind=change.__name__.strip("_"), text=text)
 
 
 def reply(knowledge: Knowledge, rng: random.Random) -> str:
@@ -197,7 +197,7 @@ def _cut(original: DrawnReply) -> str:
 
 def _passage_cut(original: DrawnReply) -> str:
     """Return the reply with a passage without its first or last word, often still good English."""
-    block = original.rng.choice([indented_quote(passage) for passage in original.passages])
+    block = original.rng.choice([format_passage(passage) for passage in original.passages])
     words = block.split()
     kept = words[:-1] if original.rng.random() < 0.5 else words[1:]
     return original.text.replace(block, " ".join(kept), 1)
@@ -272,7 +272,7 @@ def _template(original: DrawnReply) -> str:
 
 def _one_word(original: DrawnReply, change: Callable[[str], str]) -> str:
     """Return the reply with one word of a passage changed, of those that `change` changes."""
-    quotes = [indented_quote(passage) for passage in original.passages]
+    quotes = [format_passage(passage) for passage in original.passages]
     places = [(quote, j) for quote in quotes for j, w in enumerate(quote.split()) if change(w) != w]
     if not places:
         return original.text

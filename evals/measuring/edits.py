@@ -42,7 +42,7 @@ NEW_LANGUAGE_WORDING = "musím si kvůli tomu změnit heslo nebo klíč"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
+class EditScope:
     """What an edit is about: passages, by their ids before the edit, and a language."""
 
     passages: frozenset[str] = frozenset()
@@ -55,11 +55,11 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edited:
+class EditedKnowledge:
     """A knowledge folder after an edit; `renamed` gives the new id of a passage for its old one."""
 
     knowledge: Knowledge
-    touched: Touched
+    touched: EditScope
     renamed: dict[str, str]
 
     def case(self, case: Case) -> Case:
@@ -70,7 +70,7 @@ class Edited:
         return case.model_copy(update={"gold": gold, "related": related})
 
 
-def apply_edit(name: str, before: Knowledge, folder: Path) -> Edited:
+def apply_edit(name: str, before: Knowledge, folder: Path) -> EditedKnowledge:
     """Make the edit in a copy at `folder` and return it.
 
     InputError when the knowledge has nothing that the edit could change.
@@ -81,34 +81,34 @@ def apply_edit(name: str, before: Knowledge, folder: Path) -> Edited:
     same = len(after.post.passages) == len(before.post.passages)
     pairs = zip(before.post.passages, after.post.passages, strict=True) if same else ()
     renamed = {old.id: new.id for old, new in pairs if old.id != new.id}
-    return Edited(knowledge=after, touched=touched, renamed=renamed)
+    return EditedKnowledge(knowledge=after, touched=touched, renamed=renamed)
 
 
-def _change_word(draft: "_Draft") -> Touched:
+def _change_word(draft: "_Draft") -> EditScope:
     passage, sentence = draft.find_sentence()
     long = [word for word in sentence.split() if len(word) >= LONG and word.isalpha()]
     draft.replace(sentence, sentence.replace(long[-1], "such", 1))
-    return Touched(passages=frozenset({passage.id}))
+    return EditScope(passages=frozenset({passage.id}))
 
 
-def _add_sentence(draft: "_Draft") -> Touched:
+def _add_sentence(draft: "_Draft") -> EditScope:
     passage, sentence = draft.find_sentence()
     draft.replace(sentence, f"{sentence} We are sorry for the trouble that this has caused.")
-    return Touched(passages=frozenset({passage.id}))
+    return EditScope(passages=frozenset({passage.id}))
 
 
-def _change_opening(draft: "_Draft") -> Touched:
+def _change_opening(draft: "_Draft") -> EditScope:
     """Change the first words of a passage outside the FAQ: its id is made from them."""
     for passage in draft.before.post.passages:
         opening = passage.text.split("\n")[0]
         plain = not passage.heading.endswith("?") and not draft.is_fixed(passage)
         if plain and len(opening.split()) >= FEW and draft.occurs_once(opening):
             draft.replace(opening, f"As far as we know today: {opening}")
-            return Touched(passages=frozenset({passage.id}))
+            return EditScope(passages=frozenset({passage.id}))
     raise InputError("no passage whose opening words could be changed")
 
 
-def _rename_heading(draft: "_Draft") -> Touched:
+def _rename_heading(draft: "_Draft") -> EditScope:
     """Rename the heading of the FAQ answer that most wordings name, which matters most."""
     for passage in draft.passages_by_wordings():
         heading = f"**{passage.heading}**"
@@ -118,44 +118,44 @@ def _rename_heading(draft: "_Draft") -> Touched:
             and draft.occurs_once(heading)
         ):
             draft.replace(heading, f"**Often asked: {passage.heading}**")
-            return Touched(passages=frozenset({passage.id}))
+            return EditScope(passages=frozenset({passage.id}))
     raise InputError("no FAQ heading that could be renamed")
 
 
-def _add_wording(draft: "_Draft") -> Touched:
+def _add_wording(draft: "_Draft") -> EditScope:
     with _Questions(draft.folder) as questions:
         entry = questions.largest()
         first = next(iter(entry["ask"].values())).splitlines()[0]
         entry["ask"]["en"] = f"{entry['ask'].get('en', '')}\n{NEW_WORDING.format(first)}"
-    return Touched(passages=frozenset(entry["answers"]))
+    return EditScope(passages=frozenset(entry["answers"]))
 
 
-def _add_near(draft: "_Draft") -> Touched:
+def _add_near(draft: "_Draft") -> EditScope:
     with _Questions(draft.folder) as questions:
         entry = questions.largest()
         first = next(iter(entry["ask"].values())).splitlines()[0]
         entry.setdefault("near", {})["person"] = f"{first} {NEW_NEAR}"
-    return Touched(passages=frozenset(entry["answers"]))
+    return EditScope(passages=frozenset(entry["answers"]))
 
 
-def _remove_intent(draft: "_Draft") -> Touched:
+def _remove_intent(draft: "_Draft") -> EditScope:
     with _Questions(draft.folder) as questions:
         entry = questions.largest()
         questions.remove(entry)
-    return Touched(passages=frozenset(entry["answers"]))
+    return EditScope(passages=frozenset(entry["answers"]))
 
 
-def _add_intent(draft: "_Draft") -> Touched:
+def _add_intent(draft: "_Draft") -> EditScope:
     """Add a new answer at the end of the post, with ten wordings for it."""
     text = draft.post.read_text(encoding="utf-8").rstrip()
     draft.post.write_text(f"{text}\n\n**{NEW_QUESTION}**\n\n{NEW_ANSWER}\n", encoding="utf-8")
     (added,) = set(load(draft.folder).passages) - set(draft.before.passages)
     entry = {"intent": "added", "answers": [added], "ask": {"en": "\n".join(NEW_WORDINGS)}}
     _write(draft.folder / "questions" / "added.yaml", [entry])
-    return Touched(passages=frozenset({added}))
+    return EditScope(passages=frozenset({added}))
 
 
-def _remove_answer(draft: "_Draft") -> Touched:
+def _remove_answer(draft: "_Draft") -> EditScope:
     """Remove the FAQ answer with the most wordings, but not what refers to it."""
     text = draft.post.read_text(encoding="utf-8")
     for passage in draft.passages_by_wordings():
@@ -164,31 +164,31 @@ def _remove_answer(draft: "_Draft") -> Touched:
             end = text.find("\n**", begin + 1)
             kept = text[:begin] + (text[end + 1 :] if end >= 0 else "")
             draft.post.write_text(kept, encoding="utf-8")
-            return Touched(passages=frozenset({passage.id}))
+            return EditScope(passages=frozenset({passage.id}))
     raise InputError("no FAQ answer that could be removed")
 
 
-def _add_language(draft: "_Draft") -> Touched:
+def _add_language(draft: "_Draft") -> EditScope:
     """Add English templates and a wording under a new language; the words do not matter here."""
     english = (draft.folder / "replies" / "en.yaml").read_text(encoding="utf-8")
     (draft.folder / "replies" / f"{NEW_LANGUAGE}.yaml").write_text(english, encoding="utf-8")
     with _Questions(draft.folder) as questions:
         entry = questions.largest()
         entry["ask"][NEW_LANGUAGE] = NEW_LANGUAGE_WORDING
-    return Touched(language=NEW_LANGUAGE)
+    return EditScope(language=NEW_LANGUAGE)
 
 
-def _remove_language(draft: "_Draft") -> Touched:
+def _remove_language(draft: "_Draft") -> EditScope:
     with _Questions(draft.folder) as questions:
         for entry in questions.entries():
             for block in ("ask", "say"):
                 if len(entry.get(block, {})) > 1:
                     entry[block].pop(LANGUAGE, None)
-    return Touched(language=LANGUAGE)
+    return EditScope(language=LANGUAGE)
 
 
 # What a support lead does to the files, by the name in the table.
-EDITS: dict[str, Callable[["_Draft"], Touched]] = {
+EDITS: dict[str, Callable[["_Draft"], EditScope]] = {
     "a word changed inside a passage": _change_word,
     "a sentence added to a passage": _add_sentence,
     "the opening words of a passage changed": _change_opening,

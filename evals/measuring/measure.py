@@ -45,7 +45,7 @@ OPEN = frozenset(
 Say = Callable[[int], None]
 
 
-class Responds(Protocol):
+class MessageResponder(Protocol):
     """Responds to a message: the desk's responder, or a scripted one of a test."""
 
     def respond(self, message: Message) -> Response: ...
@@ -56,7 +56,7 @@ class EvaluatedDesk:
     """A responder with the knowledge that its replies are checked against."""
 
     knowledge: Knowledge
-    responder: Responds
+    responder: MessageResponder
     threshold: float = 0.0
     fitted: bool = False
     model: str = ""  # that selects; empty: offline

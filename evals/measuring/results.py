@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evals.gates import Checked
+from evals.gates import GateResult
 from evals.measuring.grade import Graded
 from evals.measuring.measure import SCRIPTED, EvaluatedDesk
 from evals.measuring.metrics import (
@@ -48,7 +48,7 @@ class Run:
     """A measured run with everything that the reports show."""
 
     graded: tuple[Graded, ...]
-    checked: tuple[Checked, ...]
+    checked: tuple[GateResult, ...]
     threshold: float
     stamp: dict[str, str]
     seconds: float
@@ -190,7 +190,7 @@ def by(graded: Sequence[Graded], field: str) -> dict[str, list[Graded]]:
     return grouped(graded, lambda g: str(getattr(g.case, field)))
 
 
-def _untimed(checked: Sequence[Checked]) -> list[Checked]:
+def _untimed(checked: Sequence[GateResult]) -> list[GateResult]:
     return [c for c in checked if not c.name.startswith("ms_p")]
 
 

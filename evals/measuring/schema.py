@@ -26,7 +26,7 @@ class CasesError(InputError):
 HELD_OUT = frozenset({"test", "confirm"})  # splits that nothing was learned from
 
 
-class Said(BaseModel):
+class CaseTurn(BaseModel):
     """One turn of a conversation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,7 +49,7 @@ class Case(BaseModel):
     lang: str = "en"
     channel: Channel = Channel.EMAIL
     text: str = ""  # filled from the last turn, or from the visible text of the mail in `file`
-    turns: tuple[Said, ...] = ()
+    turns: tuple[CaseTurn, ...] = ()
     file: str = ""
     kind: MessageKind
     gold: tuple[tuple[str, ...], ...] = ()  # one group for each thing that must be quoted
@@ -110,7 +110,7 @@ class Case(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class LocatedCase:
     """A case with its file and its place in the file, from 0."""
 
     case: Case
@@ -127,7 +127,7 @@ def load_cases(folder: Path = CASES) -> list[Case]:
     return [placed.case for placed in read_cases(folder)]
 
 
-def read_cases(folder: Path = CASES) -> list[Placed]:
+def read_cases(folder: Path = CASES) -> list[LocatedCase]:
     """Return all cases as `load_cases`, each with its place for later errors."""
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
@@ -137,7 +137,7 @@ def read_cases(folder: Path = CASES) -> list[Placed]:
     return placed
 
 
-def check_passages(placed: Sequence[Placed], known: frozenset[str]) -> None:
+def check_passages(placed: Sequence[LocatedCase], known: frozenset[str]) -> None:
     """Raise CasesError for a gold or related passage that the knowledge does not have."""
     for each in placed:
         named = [*(i for group in each.case.gold for i in group), *each.case.related]
@@ -164,7 +164,7 @@ def accept_superseding(case: Case, superseded: Mapping[str, str]) -> Case:
     return case.model_copy(update=fields)
 
 
-def _read(path: Path) -> Iterator[Placed]:
+def _read(path: Path) -> Iterator[LocatedCase]:
     try:
         documents = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -177,7 +177,7 @@ def _read(path: Path) -> Iterator[Placed]:
     if not rows:
         raise CasesError(f"{path}:1: the slice is empty; add cases or delete the file")
     for index, row in enumerate(rows):
-        yield Placed(case=_case(path, index, row), path=path, index=index)
+        yield LocatedCase(case=_case(path, index, row), path=path, index=index)
 
 
 def _case(path: Path, index: int, row: object) -> Case:
@@ -204,9 +204,9 @@ def _with_mail(case: Case, path: Path, index: int) -> Case:
     return case.model_copy(update={"text": question_text(parse(raw))})
 
 
-def _check_together(placed: Sequence[Placed]) -> None:
-    ids: dict[str, Placed] = {}
-    splits: dict[str, Placed] = {}
+def _check_together(placed: Sequence[LocatedCase]) -> None:
+    ids: dict[str, LocatedCase] = {}
+    splits: dict[str, LocatedCase] = {}
     for each in placed:
         if other := ids.get(each.case.id):
             raise each.fault(f"case {each.case.id}: the id is taken in {other.path.name}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evals.gates import Checked
+from evals.gates import GateResult
 from evals.measuring.grade import Graded
 from evals.measuring.metrics import MEANINGS, Rate, figures, grouped, latency
 from evals.measuring.results import GAP, Run
@@ -46,7 +46,7 @@ def _stamp(run: Run) -> str:
     return f"{run.stamp['decision']}, threshold {run.stamp['threshold']}"
 
 
-def _gates(checked: Sequence[Checked]) -> list[str]:
+def _gates(checked: Sequence[GateResult]) -> list[str]:
     return [
         f"  {'ok  ' if c.holds else 'warn' if c.soft else 'FAIL'} "
         f"{(c.scope + ': ' if c.scope else '') + c.name:<38}{c.value:>9.4g}  {c.limit}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from evals.gates import Checked
+from evals.gates import GateResult
 from evals.measuring.grade import Graded, Verdict
 from evals.measuring.metrics import MEANINGS, confusion, figures
 from evals.measuring.results import GAP, Run
@@ -59,7 +59,7 @@ def escaped(text: str) -> str:
     return text.translate(SPECIAL)
 
 
-def _gates(checked: Sequence[Checked]) -> Iterator[str]:
+def _gates(checked: Sequence[GateResult]) -> Iterator[str]:
     if not checked:
         return
     yield "| gate | value | limit | |"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bot.answering.calibration import (
-    Scored,
+    ScoredMessage,
     fit_calibration,
     fit_evidence_weights,
     left_out_result,
@@ -19,15 +19,15 @@ AUTHORS = ("everyday", "enterprise", "staff")
 
 def scored(
     number: int, author: str, *, right: bool, strength: float, language: str = "en"
-) -> Scored:
-    return Scored(
+) -> ScoredMessage:
+    return ScoredMessage(
         id=str(number), author=author, fold=AUTHORS.index(author), language=language, answerable=right or number % 3 == 0,
         right=right, related=False, first=right, in_three=right, pair=f"{author}{number // 2}", screened=number == 1,
         evidence=(strength, *[0.0] * 11),
     )  # fmt: skip
 
 
-def made_up() -> list[Scored]:
+def made_up() -> list[ScoredMessage]:
     drawn = np.random.default_rng(7)
     english = [
         scored(n, a, right=n % 2 == 0, strength=float(n % 2 == 0) + drawn.normal() * 0.2)
@@ -102,8 +102,8 @@ def test_both_sides_of_a_pair_must_be_right() -> None:
     wrong = scored(5, "staff", right=False, strength=0)
     pair = [
         right,
-        Scored(
-            **{n: getattr(wrong, n) for n in Scored.__slots__}
+        ScoredMessage(
+            **{n: getattr(wrong, n) for n in ScoredMessage.__slots__}
             | {"pair": right.pair, "answerable": False}
         ),
     ]

@@ -7,13 +7,13 @@ from evals.day_one import (
     OTHER,
     SHIPPED,
     UNSEEN,
-    Decided,
+    DecidedQuestion,
     check_gates,
     measure_incidents,
     rates,
     table_rows,
 )
-from evals.fitting.incidents import Asked
+from evals.fitting.incidents import LabelledQuestion
 from evals.gates import GatesError, Limit, read_gates
 from evals.transfer import ScoredQuestion
 
@@ -21,8 +21,8 @@ from evals.transfer import ScoredQuestion
 def decided(
     *, answered: bool, right: bool = False, related: bool = False, gold: bool = True, place: int = 0,
     language: str = "en",
-) -> Decided:  # fmt: skip
-    asked = Asked(
+) -> DecidedQuestion:  # fmt: skip
+    asked = LabelledQuestion(
         text="?", language=language, kind="answerable" if gold else UNANSWERABLE, pair="",
         gold=frozenset({1} if gold else ()), related=frozenset(),
         gold_passages=frozenset({1} if gold else ()), related_passages=frozenset(),
@@ -31,7 +31,7 @@ def decided(
         asked=asked, pair="", unit_place=place, passage_place=place, right=right,
         related=related or right, screened=False, features=(), refuses=0.0,
     )  # fmt: skip
-    return Decided(scored=scored, answered=answered)
+    return DecidedQuestion(scored=scored, answered=answered)
 
 
 MIXED = [

@@ -12,7 +12,7 @@ from bot.corpus import Knowledge, load
 from bot.domain import Escalation, Message
 from evals.__main__ import main
 from evals.edits import HEAD, EditResult, edit_row, measure_edits
-from evals.measuring.edits import EDITS, REMOVED_ANSWER, Edited, Touched, apply_edit
+from evals.measuring.edits import EDITS, REMOVED_ANSWER, EditedKnowledge, EditScope, apply_edit
 from evals.measuring.grade import Graded
 from evals.measuring.light import QueryCache, light_desk, measure_cases
 from evals.measuring.schema import Case
@@ -94,11 +94,11 @@ def test_where_no_ids_are_kept_a_renamed_heading_is_warned_of_and_a_person_gets_
 
 
 def test_a_case_meets_an_edit_by_its_labels_or_its_language() -> None:
-    of_keys = Touched(passages=frozenset({KEYS}))
+    of_keys = EditScope(passages=frozenset({KEYS}))
     assert of_keys.meets(case("c", "x", KEYS))
     assert not of_keys.meets(case("c", "x", USED))
-    assert Touched(language="de").meets(case("c", "x", USED, lang="de"))
-    assert not Touched(language="de").meets(case("c", "x", USED))
+    assert EditScope(language="de").meets(case("c", "x", USED, lang="de"))
+    assert not EditScope(language="de").meets(case("c", "x", USED))
 
 
 def test_an_edit_is_measured_on_the_cases_of_the_test_split(
@@ -127,7 +127,7 @@ def test_fewer_right_answers_elsewhere_fail(tmp_path: Path) -> None:
     assert _result(knowledge, good, good).holds
     assert not _result(knowledge, good, bad).holds
     changed = EditResult(
-        name=REMOVED_ANSWER, edited=Edited(knowledge=knowledge, touched=Touched(), renamed={}),
+        name=REMOVED_ANSWER, edited=EditedKnowledge(knowledge=knowledge, touched=EditScope(), renamed={}),
         before=(good,) * 50, after=(*(good,) * 49, bad), seconds=1.0,
     )  # fmt: skip
     assert changed.holds, "98 % keep their answer"
@@ -144,5 +144,5 @@ def test_an_unknown_edit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _result(knowledge: Knowledge, before: Graded, after: Graded) -> EditResult:
-    edited = Edited(knowledge=knowledge, touched=Touched(), renamed={})
+    edited = EditedKnowledge(knowledge=knowledge, touched=EditScope(), renamed={})
     return EditResult(name="x", edited=edited, before=(before,), after=(after,), seconds=1.0)

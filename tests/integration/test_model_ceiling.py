@@ -19,7 +19,7 @@ from bot.domain import (
     Refusal,
     Response,
 )
-from bot.ports import Selected
+from bot.ports import ModelSelection
 from bot.redact import redact
 from bot.redact.anonymize import without_people
 from evals.measuring.measure import OPEN
@@ -88,15 +88,15 @@ def by_rule(response: Response) -> bool:
     return not any(isinstance(o, Answer) or o.reason in OPEN for o in response.outcomes)
 
 
-def oracle(cases: list[Case]) -> Callable[[str], Selected]:
+def oracle(cases: list[Case]) -> Callable[[str], ModelSelection]:
     known = {sent(c): [p for group in c.gold for p in group] for c in cases}
     return lambda text: both(text, known.get(text, []))
 
 
-def yes_man(alone: Alone) -> Callable[[str], Selected]:
+def yes_man(alone: Alone) -> Callable[[str], ModelSelection]:
     """Says of everything that the desk's own first passages state it: the worst that fits."""
 
-    def said(text: str) -> Selected:
+    def said(text: str) -> ModelSelection:
         found: tuple[Outcome, ...] = alone.respond(Message(text=text)).outcomes
         return both(text, list(dict.fromkeys(p.id for o in found for p in o.candidates)))
 
@@ -152,11 +152,11 @@ LEFT = "Um, my colleague wants his account closed by you today"
 def test_a_question_that_only_a_model_sees_is_decided_too(app: App, once: Once) -> None:
     text = f"{KNOWN} {LEFT}"
 
-    def says(asked: str) -> Selected:
+    def says(asked: str) -> ModelSelection:
         if asked != text:
             return both(asked, [])
         known, seen = both(KNOWN, [GOLD]), both(LEFT, [])
-        return Selected(one=known.one + seen.one, other=known.other + seen.other)
+        return ModelSelection(one=known.one + seen.one, other=known.other + seen.other)
 
     alone = desk_with(app, once, None).respond(Message(text=text))
     found = desk_with(app, once, Scripted(says)).respond(Message(text=text))
@@ -186,13 +186,13 @@ def test_a_yes_man_is_found_out_and_answers_nothing_wrong_that_the_desk_does_not
     assert wrong(agreeing, cases) <= wrong(alone, cases)
 
 
-@pytest.mark.parametrize("trial", [Selected(fault="APIConnectionError"), Selected()])
+@pytest.mark.parametrize("trial", [ModelSelection(fault="APIConnectionError"), ModelSelection()])
 def test_a_yes_man_that_knows_a_trial_is_found_out_by_what_the_desk_is_sure_of(
-    app: App, once: Once, alone: Alone, cases: list[Case], trial: Selected
+    app: App, once: Once, alone: Alone, cases: list[Case], trial: ModelSelection
 ) -> None:
     known, yes = {sent(c) for c in cases}, yes_man(alone)
 
-    def says(text: str) -> Selected:
+    def says(text: str) -> ModelSelection:
         return yes(text) if text in known else trial
 
     assert wrong(desk_with(app, once, Scripted(says)), cases) <= (

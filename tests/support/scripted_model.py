@@ -10,14 +10,14 @@ from bot.domain import Answer, Hit, Message, Passage, Response
 from bot.ports import (
     Judge,
     Judgement,
+    ModelSelection,
     PassageSelection,
     Retriever,
-    Selected,
     SelectionDecision,
     Selector,
 )
 
-Says = Callable[[str], Selected]
+Says = Callable[[str], ModelSelection]
 
 
 class Responds(Protocol):
@@ -33,7 +33,7 @@ class Scripted:
     says: Says
     asked: list[str] = field(default_factory=list)
 
-    def select(self, text: str, offered: Sequence[Passage]) -> Selected:
+    def select(self, text: str, offered: Sequence[Passage]) -> ModelSelection:
         del offered
         self.asked.append(text)
         return self.says(text)
@@ -67,7 +67,7 @@ class Once:
         return self.inner.threshold_for(language)
 
 
-def both(text: str, passages: Sequence[str]) -> Selected:
+def both(text: str, passages: Sequence[str]) -> ModelSelection:
     """Both calls name these for the whole message; none: the post does not say it."""
     decision = SelectionDecision.ANSWER if passages else SelectionDecision.NOT_IN_POST
     said = (
@@ -75,7 +75,7 @@ def both(text: str, passages: Sequence[str]) -> Selected:
             span=text, decision=decision, passages=tuple(passages[:3]), states=bool(passages)
         ),
     )
-    return Selected(one=said, other=said)
+    return ModelSelection(one=said, other=said)
 
 
 def desk_with(app: App, once: Once, selector: Selector | None) -> Responder:

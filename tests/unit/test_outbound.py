@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answering.reply import compose_reply, headed, indented_quote, source_lines, subject_of
+from bot.answering.reply import (
+    compose_reply,
+    format_passage,
+    format_passage_with_heading,
+    source_lines,
+    subject_of,
+)
 from bot.app import App
 from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
@@ -70,7 +76,7 @@ def test_every_quotable_passage_may_leave_with_its_companion(
     never = knowledge.notes.replaced
     for passage in knowledge.post.passages:
         ids = [passage.id, *knowledge.companions([passage.id])]
-        text = "\n\n".join(indented_quote(knowledge.passages[i]) for i in ids)
+        text = "\n\n".join(format_passage(knowledge.passages[i]) for i in ids)
         assert outbound.check(text).allowed is (passage.id not in never)
 
 
@@ -132,8 +138,11 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
     one = knowledge.passages["faq-need-reset-password-rotate-api"]
     other = knowledge.passages["faq-enable-multi-factor-authentication-account"]
     update = knowledge.passages["introduction-december-19-2025-clarification-updating"]
-    said, source = indented_quote(one), source_lines(t, knowledge.post, [one])
-    first, second = headed(knowledge, one), headed(knowledge, other)
+    said, source = format_passage(one), source_lines(t, knowledge.post, [one])
+    first, second = (
+        format_passage_with_heading(knowledge, one),
+        format_passage_with_heading(knowledge, other),
+    )
     within = t.answer_within[ExpectedTime.ONE_DAY]
     good = [t.greeting, t.answer_lead, first, t.handover_with_answers, within, source, t.footer]
     case = f"{t.case_number} 12"
@@ -148,12 +157,12 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
         assert outbound.check("\n\n".join(text)).allowed, text
     wrong = {
         "heading of another": (
-            [f"{one.heading} {indented_quote(other)}"],
-            [f"{first} {indented_quote(other)}"],
+            [f"{one.heading} {format_passage(other)}"],
+            [f"{first} {format_passage(other)}"],
         ),
         "without its question": (
-            [t.greeting, indented_quote(other)],
-            [t.greeting, first, t.refusal[0], indented_quote(other), t.footer],
+            [t.greeting, format_passage(other)],
+            [t.greeting, first, t.refusal[0], format_passage(other), t.footer],
         ),
         "has not the dates": (
             [said, source_lines(t, knowledge.post, [update])],
@@ -171,7 +180,7 @@ def test_units_stand_where_a_reply_has_them(outbound: Outbound, knowledge: Knowl
             [said, one.heading],
             [t.answer_lead, one.heading, t.footer],
             [source, said],
-            [said, source, indented_quote(update)],
+            [said, source, format_passage(update)],
             [said, source.removesuffix(knowledge.post.url)],
             [said, knowledge.post.url],
             [said, source, t.handover],
@@ -440,7 +449,9 @@ def test_a_space_that_does_not_break_is_a_space_and_no_other_is_known(
 ) -> None:
     lead = knowledge.templates["fr"].answer_lead
     assert "\u00a0:" in lead, "French has one before a colon"
-    said = headed(knowledge, knowledge.passages["faq-need-reset-password-rotate-api"])
+    said = format_passage_with_heading(
+        knowledge, knowledge.passages["faq-need-reset-password-rotate-api"]
+    )
     assert outbound.check(f"{lead}\n\n{said}").allowed
     for space in ("\u2007", "\u202f", "\u200b"):
         assert not outbound.check(f"{lead}\n\n{said}".replace("\u00a0", space)).allowed

@@ -21,7 +21,7 @@ from bot.policy import (
     screen_with,
 )
 from bot.policy.rules import TABLE, compiled, packaged_rules, read_table
-from evals.generators.attacks import HOSTILE, Labelled, is_held_out, labelled, pairs
+from evals.generators.attacks import HOSTILE, GuardSample, is_held_out, labelled, pairs
 
 HERE = Path(__file__).parents[1]
 SHARED = HERE.parents[1] / "shared"
@@ -69,11 +69,11 @@ def test_verdicts_carry_reason_and_priority() -> None:
 # --- measured over the generated messages ---------------------------------------------------------
 
 
-def tally(messages: list[Labelled]) -> Counter[str]:
+def tally(messages: list[GuardSample]) -> Counter[str]:
     return Counter(kind(screen(m.text)) for m in messages)
 
 
-def part(*, held: bool) -> list[Labelled]:
+def part(*, held: bool) -> list[GuardSample]:
     return [m for m in MESSAGES if is_held_out(m) is held]
 
 

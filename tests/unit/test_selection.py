@@ -14,7 +14,7 @@ from bot.domain import Response
 from bot.llm.consult import describe_consultation
 from bot.llm.model_verdict import ModelVerdict, agreed_verdict, apply_verdict, checked, is_at_stake
 from bot.llm.trust import MAX_QUESTION_CHARACTERS, Trust, silent_questions
-from bot.ports import Judgement, PassageSelection, Selected, SelectionDecision
+from bot.ports import Judgement, ModelSelection, PassageSelection, SelectionDecision
 from bot.redact.anonymize import without_people
 from tests.conftest import KNOWLEDGE
 from tests.support.scripted_model import both
@@ -50,7 +50,7 @@ def test_two_calls_are_one_word(
     one: PassageSelection, other: PassageSelection, word: ModelVerdict | None
 ) -> None:
     for first, second in ((one, other), (other, one)):
-        found = agreed_verdict(ASKED, Selected(one=(first,), other=(second,)))
+        found = agreed_verdict(ASKED, ModelSelection(one=(first,), other=(second,)))
         assert (found and set(found.passages)) == (word and set(word.passages))
 
 
@@ -122,9 +122,9 @@ class Model:
     def __init__(self, passages: Sequence[str] = (), fault: str = "") -> None:
         self.passages, self.fault, self.texts = passages, fault, list[str]()
 
-    def __call__(self, text: str) -> Selected:
+    def __call__(self, text: str) -> ModelSelection:
         self.texts.append(text)
-        return Selected(fault=self.fault) if self.fault else both(text, self.passages)
+        return ModelSelection(fault=self.fault) if self.fault else both(text, self.passages)
 
 
 def test_a_model_that_says_yes_to_what_the_post_does_not_say_is_not_believed() -> None:

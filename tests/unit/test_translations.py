@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering.reply import compose_reply, indented_quote
+from bot.answering.reply import compose_reply, format_passage
 from bot.corpus import Knowledge
 from bot.corpus.translations import Translation, missing, read_translations
 from bot.domain import Priority, Response
@@ -52,7 +52,7 @@ def reply(knowledge: Knowledge, language: str = "de") -> str:
 
 def test_the_translation_stands_above_the_published_wording(german: Knowledge) -> None:
     text, wording = reply(german), german.templates["de"].published_wording
-    original = indented_quote(german.passages[RESET])
+    original = format_passage(german.passages[RESET])
     assert f"2. {HEADING}\n    {TEXT}\n\n{wording}\n{original}\n" in text
     assert Outbound(german).check(text).allowed
     assert list(stopped(Outbound(german))) == []
@@ -76,7 +76,7 @@ def test_what_nobody_reviewed_or_what_is_outdated_is_not_sent(
     mine = translated(knowledge, reset=translation(knowledge, RESET, **fields))
     text = reply(mine)
     assert TEXT not in text
-    assert indented_quote(knowledge.passages[RESET]) in text
+    assert format_passage(knowledge.passages[RESET]) in text
     assert not Outbound(mine).check(f"{HEADING} {TEXT}").allowed
     outdated = [line for line in mine.warnings if "older than its original" in line]
     assert bool(outdated) is ("original" in fields)
@@ -85,7 +85,7 @@ def test_what_nobody_reviewed_or_what_is_outdated_is_not_sent(
 def test_no_translation_can_be_changed_or_moved(german: Knowledge) -> None:
     text, outbound = reply(german), Outbound(german)
     wording = german.templates["de"].published_wording
-    reset, mfa = indented_quote(german.passages[RESET]), indented_quote(german.passages[MFA])
+    reset, mfa = format_passage(german.passages[RESET]), format_passage(german.passages[MFA])
     swapped = text.replace(reset, "#").replace(mfa, reset).replace("#", mfa)
     for changed in (
         text.replace(" nicht ", " "), text.replace(f"{wording}\n{reset}\n\n", ""), swapped,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from bot.answering.reply import indented_quote
+from bot.answering.reply import format_passage
 from bot.channels.web.letters import Letter, letter_of, their_letter
 from bot.corpus import Knowledge
 from bot.domain import (
@@ -236,7 +236,7 @@ class Views:
 
     def _quote(self, passage: Passage) -> Quote:
         heading = self.knowledge.heading_of(passage)
-        return Quote(heading=heading, date=passage.date, text=indented_quote(passage))
+        return Quote(heading=heading, date=passage.date, text=format_passage(passage))
 
     def _says(self, asked: CaseQuestion) -> str:
         if asked.kind == "answer":

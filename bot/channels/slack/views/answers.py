@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
-from bot.answering.reply import headed
+from bot.answering.reply import format_passage_with_heading
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
@@ -107,7 +107,9 @@ class AnswerView:
     def _may_be_said(self, passages: Sequence[Passage]) -> bool:
         """Return whether a user might be sent these passages; staff are shown nothing else."""
         knowledge = self.outbound.knowledge
-        return self.outbound.check("\n\n".join(headed(knowledge, p) for p in passages)).allowed
+        return self.outbound.check(
+            "\n\n".join(format_passage_with_heading(knowledge, p) for p in passages)
+        ).allowed
 
     def _is_published(self, passage: Passage) -> bool:
         knowledge = self.outbound.knowledge
