@@ -21,7 +21,7 @@ from evals.measuring.measure import EvaluatedDesk, desk_of_settings
 from evals.measuring.results import Comparison, Run
 from evals.measuring.schema import CASES
 from evals.measuring.stats import bootstrap_difference, mcnemar
-from evals.reporting import markdown
+from evals.reporting import markdown_report
 from evals.run import REPORTS, RunOptions, measure_run, write_reports
 
 CORRECT = "correct"
@@ -60,7 +60,7 @@ def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_set
     made = replace(compared, checked=checked)
     write_reports(made, arguments.out)
     if arguments.summary:
-        _append(arguments.summary, markdown.markdown_page(made))
+        _append(arguments.summary, markdown_report.markdown_page(made))
     return made.code
 
 

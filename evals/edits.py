@@ -16,8 +16,8 @@ from bot.app import App
 from bot.corpus import Knowledge
 from bot.corpus.messages import ANSWERED
 from bot.settings import read_settings
-from evals.measuring.edits import EDITS, REMOVED_ANSWER, EditedKnowledge, apply_edit
 from evals.measuring.grade import Graded, Verdict
+from evals.measuring.knowledge_edits import EDITS, REMOVED_ANSWER, EditedKnowledge, apply_edit
 from evals.measuring.light import QueryCache, light_desk, measure_cases, query_cache
 from evals.measuring.metrics import Rate
 from evals.measuring.schema import CASES, Case, load_cases

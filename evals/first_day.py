@@ -21,8 +21,8 @@ from bot.corpus import Knowledge, load, records_of
 from bot.corpus.units import units_of
 from bot.settings import read_settings
 from evals.evening import as_cases
-from evals.measuring.first_day import LENGTH, WRONG_LABELS, FirstDay, StreamResults, draw_stream
 from evals.measuring.grade import Graded
+from evals.measuring.label_stream import LENGTH, WRONG_LABELS, FirstDay, StreamResults, draw_stream
 from evals.measuring.light import QueryCache, measure_cases, query_cache
 from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.schema import CASES, HELD_OUT, Case, load_cases

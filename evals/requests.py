@@ -37,7 +37,7 @@ from bot.app import App
 from bot.corpus import Knowledge
 from bot.resources import data_path
 from bot.settings import read_settings
-from evals.fitting.requests import (
+from evals.fitting.request_head import (
     TABLE_ONLY,
     RequestExample,
     StateEncoder,

@@ -22,7 +22,7 @@ from evals.measuring.schema import (
     read_cases,
 )  # fmt: skip
 from evals.perturbations import kept_outcomes
-from evals.reporting import console, html, markdown
+from evals.reporting import console, html_report, markdown_report
 
 REPORTS = Path("evals/reports")
 TAKEN_ALONG = frozenset({"test", "confirm", "guard"})  # splits that a run of `test` includes
@@ -113,8 +113,8 @@ def write_reports(made: Run, out: Path) -> None:
     """Write all reports into `out` and print the console table."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(made, out / "results.json")
-    (out / "summary.md").write_text(markdown.markdown_page(made), encoding="utf-8")
-    (out / "report.html").write_text(html.html_page(made), encoding="utf-8")
+    (out / "summary.md").write_text(markdown_report.markdown_page(made), encoding="utf-8")
+    (out / "report.html").write_text(html_report.html_page(made), encoding="utf-8")
     print(console.console_report(made))
     print(f"reports: {out}/report.html, summary.md, results.json")
 

@@ -31,7 +31,7 @@ from evals.fitting.incidents import (
     shipped_incident,
 )
 from evals.fitting.labelled import JudgedQuestion, fit_answered_weights
-from evals.fitting.transfer import learn_transfer, weighed
+from evals.fitting.transfer_maps import learn_transfer, weighed
 from evals.measuring.schema import CASES, load_cases
 from evals.measuring.stats import lower_bound, upper_bound
 

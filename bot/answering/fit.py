@@ -21,7 +21,6 @@ from bot.answering.calibration import (
     left_out_result,
     weigh_across,
 )
-from bot.answering.classifier import Classifier, Floats, train_classifier
 from bot.answering.evidence import HITS, Answers, Array, PassageChoice, choose, features
 from bot.answering.examples import (
     ACTS,
@@ -31,6 +30,7 @@ from bot.answering.examples import (
     examples_of_wordings,
     views_of,
 )
+from bot.answering.intent_classifier import Classifier, Floats, train_classifier
 from bot.answering.interpretation import best_view
 from bot.corpus import Knowledge, LabelledMessage, Wording, records_of
 from bot.corpus.messages import MessageKind

@@ -9,7 +9,7 @@ beside .54 on what it answers).
 
 import numpy as np
 
-from bot.answering.classifier import Floats
+from bot.answering.intent_classifier import Floats
 
 # From which cosine to its centre on a question belongs to a group. Streams of 300 questions, drawn
 # from the shipped wordings: of two questions in one group, 82 % meant the same where the post

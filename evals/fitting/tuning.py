@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from bot.adapters.e5 import E5, GRAPH
 from bot.adapters.e5_weights import FIRST_TUNED, Model, read_weights
-from bot.answering.classifier import SCALE, SMOOTHING
+from bot.answering.intent_classifier import SCALE, SMOOTHING
 
 EPOCHS, BATCH = 2, 64
 QUESTIONS = 28  # of one incident in a step, beside all units of its post

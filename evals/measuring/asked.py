@@ -20,7 +20,7 @@ from bot.domain import (
     Response,
 )
 from bot.redact import redact
-from evals.fitting.requests import TABLE_ONLY, RequestRow, read_author
+from evals.fitting.request_head import TABLE_ONLY, RequestRow, read_author
 from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.rates import BoundedRate
 

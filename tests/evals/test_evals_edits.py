@@ -12,8 +12,14 @@ from bot.corpus import Knowledge, load
 from bot.domain import Escalation, Message
 from evals.__main__ import main
 from evals.edits import HEAD, EditResult, edit_row, measure_edits
-from evals.measuring.edits import EDITS, REMOVED_ANSWER, EditedKnowledge, EditScope, apply_edit
 from evals.measuring.grade import Graded
+from evals.measuring.knowledge_edits import (
+    EDITS,
+    REMOVED_ANSWER,
+    EditedKnowledge,
+    EditScope,
+    apply_edit,
+)
 from evals.measuring.light import QueryCache, light_desk, measure_cases
 from evals.measuring.schema import Case
 from tests.support.small_knowledge import copy_knowledge

@@ -11,8 +11,8 @@ from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.corpus.messages import MessageKind
 from bot.corpus.units import units_of
 from evals.first_day import list_missed, stream_row
-from evals.measuring.first_day import COMMON, MEASURED, FirstDay, StreamResults, draw_stream
 from evals.measuring.grade import DeskResult, Graded, Part, grade
+from evals.measuring.label_stream import COMMON, MEASURED, FirstDay, StreamResults, draw_stream
 from evals.measuring.schema import Case
 from evals.reporting.charts import draw_learning
 from tests.support.small_post import CLOSED, HAPPENED, PASSWORD, POST, write

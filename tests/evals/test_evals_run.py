@@ -20,7 +20,7 @@ from evals.gates import GatesError, read_gates
 from evals.measuring.measure import EvaluatedDesk
 from evals.measuring.results import Run, results_as_json
 from evals.measuring.schema import CasesError
-from evals.reporting import console, html, markdown
+from evals.reporting import console, html_report, markdown_report
 from evals.run import RunOptions, measure_run, progress, run
 from tests.support.tiny_evals import (
     CASES,
@@ -189,12 +189,14 @@ def test_a_desk_that_answers_nothing_has_no_bound(tmp_path: Path) -> None:
 
 
 def test_summary_is_short_and_shows_no_held_out_text(tmp_path: Path) -> None:
-    page = markdown.markdown_page(ran(tmp_path, dict.fromkeys([c["id"] for c in CASES], ALL)))
+    page = markdown_report.markdown_page(
+        ran(tmp_path, dict.fromkeys([c["id"] for c in CASES], ALL))
+    )
     assert sum(line.startswith("|") for line in page.splitlines()) <= 50
     assert "❌" in page
     assert "c-demand" in page
     assert not any(str(row.get("text", "hello")) in page for row in CASES)
-    assert markdown.escaped("a|b <c> @d\n`") == "a\\|b &lt;c&gt; &#64;d &#96;"
+    assert markdown_report.escaped("a|b <c> @d\n`") == "a\\|b &lt;c&gt; &#64;d &#96;"
 
 
 class Tags(HTMLParser):
@@ -300,9 +302,9 @@ def test_the_gap_between_fitted_and_held_out_is_told(tmp_path: Path) -> None:
     made = measure_run(choice, lambda: desk_in(tmp_path / "k", {"c-both": OVER}))
     assert made.gap == pytest.approx(1 / 3)
     assert "fitted to its own authors" in console.console_report(made)
-    assert "+33.3 points ⚠️" in markdown.markdown_page(made)
-    assert "+33.3 points" in html.html_page(made)
-    assert "+33.3" not in html.html_page(ran(tmp_path, slices=("faq",)))
+    assert "+33.3 points ⚠️" in markdown_report.markdown_page(made)
+    assert "+33.3 points" in html_report.html_page(made)
+    assert "+33.3" not in html_report.html_page(ran(tmp_path, slices=("faq",)))
 
 
 def test_the_commands_load_what_they_need() -> None:
@@ -322,12 +324,12 @@ def test_progress_is_for_a_terminal(
 
 def test_a_clean_sweep_says_so(tmp_path: Path) -> None:
     made = ran(tmp_path)
-    assert "Every case is correct." in html.html_page(made)
-    assert "not correct" not in markdown.markdown_page(made)
+    assert "Every case is correct." in html_report.html_page(made)
+    assert "not correct" not in markdown_report.markdown_page(made)
 
 
 def test_gates_that_hold_show_the_curve(tmp_path: Path) -> None:
-    page = html.html_page(ran(tmp_path))
+    page = html_report.html_page(ran(tmp_path))
     assert "threshold: 43 % answered, 0.0 % wrong" in page
     assert "threshold 0.50" in page
 
@@ -347,8 +349,9 @@ def test_the_split_confirm_is_measured_beside_the_gated_one_and_gates_nothing(
     assert results_as_json(made)["figures"]["confirm"]["right_en"]["hits"] == 0
     assert results_as_json(made)["slices"]["faq"]["right_en"]["of"] == 3
     assert "split confirm, 1 cases, not gated" in console.console_report(made)
-    assert "| | other: 1 | tiny: 7 | split confirm: 1 | split test: 7 |" in markdown.markdown_page(
-        made
+    assert (
+        "| | other: 1 | tiny: 7 | split confirm: 1 | split test: 7 |"
+        in markdown_report.markdown_page(made)
     )
     alone = measure_run(
         RunOptions(cases=choice.cases, gates=choice.gates, split="confirm"),

@@ -13,7 +13,7 @@ from bot.answering.requests import (
     calibrate_scores,
     has_kind,
 )
-from evals.fitting.requests import RequestExample, RequestRow, average_nets
+from evals.fitting.request_head import RequestExample, RequestRow, average_nets
 from evals.requests import DECIDES, FALSE, choose_thresholds
 
 COUNT = 2_000  # messages of each population

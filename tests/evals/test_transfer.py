@@ -17,7 +17,7 @@ from evals.fitting.incidents import (
     read_labelled_incident,
 )
 from evals.fitting.labelled import DRAWS, SHARES, fit_answered_weights
-from evals.fitting.transfer import learn_transfer, weighed
+from evals.fitting.transfer_maps import learn_transfer, weighed
 from evals.transfer import make
 
 POST = '---\ntitle: "Notice"\nurl: https://x.example/p\npublished: 2026-01-02\n---\n' + "\n\n".join(

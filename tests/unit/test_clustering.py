@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bot.answering.classifier import Floats
+from bot.answering.intent_classifier import Floats
 from bot.staff.clustering import SAME_MEANING, group_by_meaning, most_typical
 
 

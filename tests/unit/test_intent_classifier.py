@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bot.answering.classifier import Classifier, train_classifier
+from bot.answering.intent_classifier import Classifier, train_classifier
 
 WIDTH, LABELS, EACH = 24, 4, 60
 DIRECTIONS = np.linalg.qr(np.random.default_rng(3).normal(size=(WIDTH, LABELS)))[0].T

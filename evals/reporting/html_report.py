@@ -10,7 +10,7 @@ from evals.measuring.metrics import MEANINGS, Rate, confusion, figures, grouped,
 from evals.measuring.results import Run, by
 from evals.reporting.charts import draw_risk_coverage, reliability_diagram
 from evals.reporting.console import bounds, figure_text
-from evals.reporting.markdown import FIRST
+from evals.reporting.markdown_report import FIRST
 
 HERE = Path(__file__).parent
 TILES = {

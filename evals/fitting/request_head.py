@@ -42,7 +42,7 @@ from evals.fitting.surroundings import (
     surround,
     with_aside,
 )
-from evals.fitting.transfer import Adam
+from evals.fitting.transfer_maps import Adam
 from evals.generators.attacks import is_held_out, labelled
 
 AUTHORS = Path(__file__).parents[1] / "data" / "requests"
