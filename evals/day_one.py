@@ -1,6 +1,6 @@
 """`python -m evals day_one`: what the desk makes of a post that it never saw, before any question.
 
-The reader that ships reads the incidents of five authors from whom nothing was learned, and the
+The ranker that ships reads the incidents of five authors from whom nothing was learned, and the
 shipped post without its questions. Nothing is fitted here and nothing is chosen. Gates hold what
 was measured, less what another sample may take from it.
 """
@@ -71,7 +71,7 @@ def day_one(argv: Sequence[str]) -> int:
 
 
 def decide_incident(incident: LabelledIncident, learned: Transfer) -> list[DecidedQuestion]:
-    """What the reader makes of each question of an incident, at the threshold that ships."""
+    """What the ranker makes of each question of an incident, at the threshold that ships."""
     scored = score_incident(incident, learned)
     chances = find_chances(learned, scored)
     return [

@@ -167,10 +167,10 @@ def play_letters(app: App, letters: Sequence[SampleConversation]) -> Iterator[Co
     """Yield what the desk does with each letter; each has a sender of its own."""
     with _desk(app) as (desk, parser):
         for letter in letters:
-            yield _play(app, desk, parser, letter)
+            yield _run_conversation(app, desk, parser, letter)
 
 
-def _play(
+def _run_conversation(
     app: App, desk: Desk, parser: SafeParser, letter: SampleConversation
 ) -> ConversationResult:
     sender, named, case, passages = f"{letter.name}@example.org", "", "", list[str]()

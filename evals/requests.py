@@ -2,7 +2,7 @@
 
 The authors of two populations are left out together, a part of each at a time: those who wrote
 requests and their look-alikes on purpose, and the authors of ordinary questions on the incident.
-Calibration and thresholds rest on these readings alone. Two more authors are for
+Calibration and thresholds rest on these scores alone. Two more authors are for
 `python -m evals safety` only: nothing is learned from them or chosen by them.
 """
 

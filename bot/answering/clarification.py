@@ -12,13 +12,13 @@ from bot.domain import Escalation, EscalationReason, Outcome, Passage, Priority,
 # A longer message is not asked back about, because it says more of what is meant: of 222 eval
 # messages, the two that were asked about without this bound were stories that asked something else.
 MAX_WORDS = 12
-Read = Callable[[Question], tuple[tuple[Passage, ...], bool]]
+AnswerFinder = Callable[[Question], tuple[tuple[Passage, ...], bool]]
 """Returns the passages that answer a question best, and whether the desk would send them."""
 
 
 def find_clarification(
     outcomes: Sequence[Outcome], *, written: Sequence[str], sent: Sequence[str], language: str,
-    knowledge: Knowledge, find_answer: Read,
+    knowledge: Knowledge, find_answer: AnswerFinder,
 ) -> str:  # fmt: skip
     """Return the reviewed clarifying question in `language`; empty for none.
 
@@ -47,7 +47,7 @@ def _unsure(outcomes: Sequence[Outcome]) -> str:
     return only.question if unsure else ""
 
 
-def _decides(clarification: Clarification, question: str, find_answer: Read) -> bool:
+def _decides(clarification: Clarification, question: str, find_answer: AnswerFinder) -> bool:
     """Return whether the readings have different answers, of which one at least would be sent."""
     answers = [
         find_answer(Question(text=reading.says, context=question, follows=True))

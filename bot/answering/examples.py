@@ -20,7 +20,7 @@ ACTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class TrainingExample:
     """A training text and its right labels, as indexes into `Classes.labels`."""
 
     text: str
@@ -78,16 +78,18 @@ def classes_of(knowledge: Knowledge) -> Classes:
     return replace(classes, labels=(*labels, UNANSWERED))
 
 
-def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[Example]:
+def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[TrainingExample]:
     """Return each wording as an example; for a near question all silent topics are right."""
     meaning = {label: frozenset({place}) for place, label in enumerate(classes.labels)}
     return [
-        Example(text=w.text, meanings=classes.silent if w.kind == "near" else meaning[w.label])
+        TrainingExample(
+            text=w.text, meanings=classes.silent if w.kind == "near" else meaning[w.label]
+        )
         for w in wordings
     ]
 
 
-def examples_of_message(message: LabelledMessage, classes: Classes) -> list[Example]:
+def examples_of_message(message: LabelledMessage, classes: Classes) -> list[TrainingExample]:
     """Return examples from the whole message, its only question if it has one, and labelled ones.
 
     A message with several different questions has no single meaning, so that only its labelled
@@ -96,14 +98,14 @@ def examples_of_message(message: LabelledMessage, classes: Classes) -> list[Exam
     meanings = _meanings(message.kind, message.gold, classes)
     several = len(set(message.gold)) > 1
     examples = [
-        Example(text=text, meanings=meanings)
+        TrainingExample(text=text, meanings=meanings)
         for text in ([] if several or not meanings else _texts(message.text))
     ]
     for question in message.questions:
         gold = (question.gold,) if question.gold else ()
         meanings = _meanings(question.kind, gold, classes)
         if meanings and len(question.text.split()) >= LONG_ENOUGH:
-            examples.append(Example(text=question.text, meanings=meanings))
+            examples.append(TrainingExample(text=question.text, meanings=meanings))
     return examples
 
 

@@ -24,7 +24,7 @@ from bot.answering.calibration import (
 from bot.answering.evidence import HITS, Answers, Array, PassageChoice, choose, features
 from bot.answering.examples import (
     ACTS,
-    Example,
+    TrainingExample,
     classes_of,
     examples_of_message,
     examples_of_wordings,
@@ -259,7 +259,7 @@ def _folds(messages: Sequence[LabelledMessage]) -> dict[str, int]:
     return folds
 
 
-def _table(examples: Sequence[Example], labels: int) -> npt.NDArray[np.bool_]:
+def _table(examples: Sequence[TrainingExample], labels: int) -> npt.NDArray[np.bool_]:
     targets = np.zeros((len(examples), labels), bool)
     for row, example in zip(targets, examples, strict=True):
         row[list(example.meanings)] = True

@@ -228,7 +228,7 @@ class ClassifiedRequests:
     def weigh(self, rule: Verdict | None, question: Question) -> Verdict | None:
         """The verdict on a question, given that of a rule; None where it may be answered.
 
-        A rule holds unless the reading denies it: then what was learned of the question decides,
+        A rule holds unless the classifier denies it: then what was learned of the question decides,
         or a person. Without a rule what was learned decides.
         """
         if rule and not self.denies(rule):

@@ -97,10 +97,10 @@ def object_to_html(source: str, text: str, links: "Collection[str]") -> str:
     document = DOCUMENT.fullmatch(source.replace("\r\n", "\n"))
     if document is None:
         return "its HTML is not framed as the desk does it"
-    reader = _BodyChecker(frozenset(links))
-    if why := reader.read(document.group(1)):
+    checker = _BodyChecker(frozenset(links))
+    if why := checker.check(document.group(1)):
         return why
-    return "" if " ".join("".join(reader.said).split()) == " ".join(text.split()) else (
+    return "" if " ".join("".join(checker.said).split()) == " ".join(text.split()) else (
         "its HTML does not say what its plain text says"
     )  # fmt: skip
 
@@ -202,7 +202,7 @@ class _BodyChecker:
     _open: list[str] = field(default_factory=lambda: [""])
     _target: str = ""  # of the link that is open
 
-    def read(self, body: str) -> str:
+    def check(self, body: str) -> str:
         """Return what is not allowed in the body; empty for nothing."""
         place = 0
         while place < len(body):

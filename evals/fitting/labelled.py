@@ -1,7 +1,7 @@
 """Simulates people who answer questions of labelled incidents, to weigh such answers as evidence.
 
 Of each incident some questions are answered as people answer what the desk hands over, a few of
-them wrongly; the others measure the reader that learns from these answers. One side of each minimal
+them wrongly; the others measure the ranker that learns from these answers. One side of each minimal
 pair is left out, because nobody writes in pairs.
 """
 
@@ -21,14 +21,14 @@ from evals.fitting.incidents import LabelledIncident, LabelledQuestion
 SHARES = (0.2, 0.4, 0.6)  # of an incident's questions that people answered
 DRAWS = 4  # of the questions that they answered, for each share
 WRONG_LABELS = 0.05  # share of answers by people that are wrong
-# Requests that are refused, urgent matters and thanks are decided without the reader, so they are
+# Requests that are refused, urgent matters and thanks are decided without the ranker, so they are
 # no open questions.
 DECIDED_BEFORE = frozenset({Act.REFUSE.value, Act.ESCALATE.value, Act.CHATTER.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedQuestion:
-    """A question as a reader judged it that had learned some answered questions."""
+    """A question as a ranker judged it that had learned some answered questions."""
 
     incident: str
     author: str
@@ -48,10 +48,10 @@ def fit_answered_weights(
 ) -> tuple[Transfer, list[JudgedQuestion]]:
     """Return `learned` with weights and threshold for posts of which people answered questions.
 
-    `left_out` holds for each author the reader that never saw that author. Of the answers at the
-    threshold, at most the share `wrong_of_answered` is wrong, with one further question counted as
-    wrong in all its readings. Also returns each question as it was read by a reader, and with
-    weights, that never saw its author.
+    `left_out` holds for each author the transfer model that never saw that author. Of the answers
+    at the threshold, at most the share `wrong_of_answered` is wrong, with one further question
+    counted as wrong each time it was judged. Also returns each question as it was judged by a
+    ranker, and with weights, that never saw its author.
     """
     plain = _judge_questions(incidents, lambda author: left_out[author])
     by_author = {

@@ -101,7 +101,7 @@ class FirstDay:
         self.ranker = ranker
         self.encoder = encoder
         self.run = run
-        self.chance = random.Random(seed)  # noqa: S311 - the same labels each time
+        self.rng = random.Random(seed)  # noqa: S311 - the same labels each time
         self.places = {name: i for i, name in enumerate(ranker.index.passages)}
         self.labels: list[tuple[str, tuple[int, ...]]] = []
 
@@ -141,9 +141,9 @@ class FirstDay:
         draft = [p for part in graded.seen.parts for p in part.candidates[:QUOTED]]
         good = bool(gold & set(self.knowledge.quotable(draft)))
         sent: Sequence[str] = ()
-        if self.chance.random() < WRONG_LABELS:  # approved without reading, or the wrong one picked
+        if self.rng.random() < WRONG_LABELS:  # approved without reading, or the wrong one picked
             others = [name for name in self.places if name not in gold]
-            sent = draft if draft and not good else [self.chance.choice(others)]
+            sent = draft if draft and not good else [self.rng.choice(others)]
         elif case.kind in ANSWERED:
             sent = draft if good else case.gold[0][:1]
         answer = tuple(self.places[name] for name in sent)
