@@ -48,10 +48,10 @@ class ChatDrafter:
             log.warning("the model failed", extra={"fault": type(error).__name__})
             return None
 
-    def _wording(self, made: _Draft) -> DraftedWording:
-        known = {p.id: p for p in self.knowledge.offered}
-        if not known.keys() >= set(made.passages):
+    def _wording(self, draft: _Draft) -> DraftedWording:
+        offered = {p.id: p for p in self.knowledge.offered}
+        if not offered.keys() >= set(draft.passages):
             raise ValueError("a passage was not offered")
         return DraftedWording(
-            text=made.reply, passages=tuple(known[i] for i in sorted(made.passages))
+            text=draft.reply, passages=tuple(offered[i] for i in sorted(draft.passages))
         )

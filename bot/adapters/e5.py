@@ -180,15 +180,15 @@ def convert(models: Path, folder: Path, delta: Delta, say: Callable[[str], None]
     say("preparing the embedding model (once) …")
     model = read_weights(source)
     with tempfile.TemporaryDirectory(dir=models) as scratch:
-        made = Path(scratch) / folder.name
-        made.mkdir()
-        export_graph(model, delta, made / GRAPH)
-        settings = write_vocabulary(model, made)
-        hashes = {path.name: _sha256(path) for path in sorted(made.iterdir())}
+        unfinished = Path(scratch) / folder.name
+        unfinished.mkdir()
+        export_graph(model, delta, unfinished / GRAPH)
+        settings = write_vocabulary(model, unfinished)
+        hashes = {path.name: _sha256(path) for path in sorted(unfinished.iterdir())}
         summary = {"files": hashes, "tokenizer": settings.fields()}
-        (made / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        (unfinished / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         try:
-            made.rename(folder)
+            unfinished.rename(folder)
         except OSError:
             if not folder.exists():  # otherwise another process has written it meanwhile
                 raise

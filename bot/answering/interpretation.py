@@ -136,10 +136,10 @@ def without_announcements(screened: Sequence[ScreenedQuestion]) -> list[Screened
 
 
 def _announces(interpreted: InterpretedQuestion, then: InterpretedQuestion) -> bool:
-    ours, theirs = interpreted.judgement, then.judgement
+    own, following = interpreted.judgement, then.judgement
     return (
         then.question.context.endswith(interpreted.question.text)
         and segmentation.announces(interpreted.question.text)
-        and ours.passages[:1] == theirs.passages[:1]
-        and ours.probability < theirs.probability
+        and own.passages[:1] == following.passages[:1]
+        and own.probability < following.probability
     )

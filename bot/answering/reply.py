@@ -56,12 +56,12 @@ class Numbering:
         answered = tuple(q for q, found in kinds.items() if Answer in found)
         refused = tuple(q for q, found in kinds.items() if Refusal in found and Answer not in found)
         to_person = [q for q, found in kinds.items() if Escalation in found]
-        said = {*answered, *refused}
+        settled = {*answered, *refused}
         return cls(
             numbers={question: number for number, question in enumerate(kinds, 1)},
             answered=answered,
             refused=refused,
-            waiting=tuple(q for q in to_person if q not in said),
+            waiting=tuple(q for q in to_person if q not in settled),
             shown=len(kinds) > 1 and (len(to_person) < len(kinds) or len(answered) > 1),
         )
 
@@ -98,11 +98,13 @@ def compose_reply(response: Response, knowledge: Knowledge, case_number: int = 0
     blocks += _secrets(response, templates)
     blocks += _next_steps(response, knowledge, numbering, case_number)
     blocks += [response.clarification] * bool(response.clarification)
-    if named := [*answers.values(), *facts]:
-        blocks.append(source_lines(templates, knowledge.post, named))
+    if quoted_passages := [*answers.values(), *facts]:
+        blocks.append(source_lines(templates, knowledge.post, quoted_passages))
     # A reply which only says that a person will answer need not say how to reach one.
     footers = templates.footers
-    footer = footers[ReplySources.of(named)] if parts or refused else templates.acknowledgement
+    footer = (
+        footers[ReplySources.of(quoted_passages)] if parts or refused else templates.acknowledgement
+    )
     return "\n\n".join([*blocks, footer]) + "\n"
 
 
@@ -217,8 +219,8 @@ def format_source_date(date: str) -> str:
 
 
 def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
-    said = [p for part in parts for p in part.passages]
-    fresh = tuple(p for p in answer.passages if p not in said)
+    quoted = [p for part in parts for p in part.passages]
+    new_passages = tuple(p for p in answer.passages if p not in quoted)
     best = answer.passages[0]
     places = (
         place
@@ -226,12 +228,12 @@ def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
         if best in part.passages or answer.question in part.questions
     )
     if (shared := next(places, None)) is None:
-        parts.append(ReplyPart(questions=(answer.question,), passages=fresh))
+        parts.append(ReplyPart(questions=(answer.question,), passages=new_passages))
         return
     part = parts[shared]
     parts[shared] = ReplyPart(
         questions=tuple(dict.fromkeys([*part.questions, answer.question])),
-        passages=(*part.passages, *fresh),
+        passages=(*part.passages, *new_passages),
     )
 
 

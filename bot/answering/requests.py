@@ -203,14 +203,14 @@ class ClassifiedRequests:
     @property
     def is_silent(self) -> bool:
         """Does the message need no reply, surely? One with a number is for a person's files."""
-        said = " ".join(self.sentences)
+        text = " ".join(self.sentences)
         silence = self.highest(Label.SILENT)
         # A mere doubt gives way to what is likelier: "thank you, I know enough" asks for nothing.
         doubted = all(v in (None, DOUBTFUL) for v in self.verdicts)
         idle = doubted if silence > self.highest(Label.REFUSE) else not any(self.verdicts)
         sure = silence >= self.head.silent and idle
-        numbered = NUMBER.search(said) and not self._thanks_in_words
-        return sure and not (ASKING.search(said) or numbered or goes_on(said))
+        numbered = NUMBER.search(text) and not self._thanks_in_words
+        return sure and not (ASKING.search(text) or numbered or goes_on(text))
 
     @property
     def _thanks_in_words(self) -> bool:
@@ -258,7 +258,7 @@ class ClassifiedRequests:
         refusal = next((v for v in verdicts if isinstance(v, Refuse)), None)
         return refusal or next(iter(verdicts), None)
 
-    def beside(self, asked: Sequence[Question]) -> list[Question]:
+    def beside(self, questions: Sequence[Question]) -> list[Question]:
         """The sentences with a verdict that stand in none of the questions found by their form.
 
         A subject only names what the text is about: it counts where it is refused or pages. Beside
@@ -272,7 +272,7 @@ class ClassifiedRequests:
             if verdict
             and (sentence != self.subject or _stands_alone(verdict))
             and not (verdict == DOUBTFUL and refused)
-            and not any(_same(sentence, q.text) for q in asked)
+            and not any(_same(sentence, q.text) for q in questions)
         ]
         return [Question(text=sentence) for sentence in remaining[:MOST_BESIDE]]
 
@@ -341,12 +341,12 @@ class RequestClassifier:
     def classify(self, text: str, before: str = "", subject: str = "") -> ClassifiedRequests:
         """What subject and `text` ask for; `before` is what the asker wrote last."""
         own, spoken = select_sentences(text)
-        kept = (*filter(None, [subject]), *spoken)
-        scores = self.head.scores(build_inputs(kept, own, before, self._state))
+        sentences_read = (*filter(None, [subject]), *spoken)
+        scores = self.head.scores(build_inputs(sentences_read, own, before, self._state))
         return ClassifiedRequests(
             head=self.head,
             subject=subject,
-            sentences=kept,
+            sentences=sentences_read,
             probabilities=self.head.calibrated(scores),
             scores=scores,
         )

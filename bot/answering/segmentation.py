@@ -182,11 +182,13 @@ def spoken_sentences(text: str) -> list[str]:
     for sentence in split_sentences(text):
         if GREETING.match(sentence):
             continue
-        said = OPENING.sub("", sentence)
-        ends = kept and "?" not in said and len(said.split()) < 9
-        if not said.strip() or (ends and (CLOSING.match(said) or SIGNATURE.match(said))):
+        without_opening = OPENING.sub("", sentence)
+        ends = kept and "?" not in without_opening and len(without_opening.split()) < 9
+        if not without_opening.strip() or (
+            ends and (CLOSING.match(without_opening) or SIGNATURE.match(without_opening))
+        ):
             continue
-        kept.append(said.strip())
+        kept.append(without_opening.strip())
     return kept
 
 

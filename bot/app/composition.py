@@ -95,8 +95,8 @@ class App:
     @cached_property
     def fit(self) -> Fit | None:
         """The fit of the current knowledge, made where it is missing; None for too few wordings."""
-        if kept := self.home_index.read_kept_fit():
-            return kept
+        if stored_fit := self.home_index.read_kept_fit():
+            return stored_fit
         if not can_learn(self.knowledge):
             self.say("warning: too few wordings to learn from; the desk reads the post alone")
             return None

@@ -75,12 +75,12 @@ class HomeIndex:
     def _update(self, chroma: "Chroma") -> "Changed":
         from bot.adapters.exact_retriever import write_vectors
 
-        kept = self.read_kept_fit()
+        stored_fit = self.read_kept_fit()
         changed = chroma.index(records_of(self.knowledge), self.say)
         write_vectors(self.vectors, *chroma.everything())
         if not can_learn(self.knowledge):
             self._fit_file.unlink(missing_ok=True)
-        elif not kept:
+        elif not stored_fit:
             self.say("learning from the knowledge, a minute or two …")
             write_fit(self._fit_file, learn_fit(self.knowledge, self.encoder.vectors).fit)
             self.encoder.save()

@@ -105,9 +105,9 @@ class MailTransport:
     def sender_check(self) -> HealthLine:
         """Return who authenticates the senders of mails, as a line for `doctor`."""
         settings = self.settings
-        says = f"authentication results of {settings.receiver}"
+        finding = f"authentication results of {settings.receiver}"
         if settings.needs_receiver:
-            says = NO_RECEIVER_SET
+            finding = NO_RECEIVER_SET
         elif not settings.receiver:
-            says = EVERYBODY_ACCEPTED if settings.accepts_any_sender else NO_AUTHENTICATION
-        return HealthLine(name="sender", good=not settings.needs_receiver, says=says)
+            finding = EVERYBODY_ACCEPTED if settings.accepts_any_sender else NO_AUTHENTICATION
+        return HealthLine(name="sender", good=not settings.needs_receiver, says=finding)

@@ -63,10 +63,10 @@ class Metrics:
         Gauge(name, says, registry=self.registry).set_function(value)
 
     def watch_counts(
-        self, name: str, says: str, label: str, counts: Callable[[], Mapping[str, float]]
+        self, name: str, description: str, label: str, counts: Callable[[], Mapping[str, float]]
     ) -> None:
         """Add gauges, one for each value of `label`; one call of `counts` computes all of them."""
-        self.registry.register(_LabelledGauges(name, says, label, counts))
+        self.registry.register(_LabelledGauges(name, description, label, counts))
 
     def watch_model(self, budget: Budget, *, believed: Callable[[], float]) -> None:
         """Add gauges for a model: whether it is asked, why not, its use, whether its yes counts."""
@@ -90,10 +90,10 @@ class _LabelledGauges(Collector):
     """Gauges that differ in one label, read together."""
 
     def __init__(
-        self, name: str, says: str, label: str, counts: Callable[[], Mapping[str, float]]
+        self, name: str, description: str, label: str, counts: Callable[[], Mapping[str, float]]
     ) -> None:
         self._name = name
-        self._says = says
+        self._says = description
         self._label = label
         self._counts = counts
 

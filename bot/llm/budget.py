@@ -125,7 +125,7 @@ class Budget:
             self._calls.append((self.clock(), took))
             self.spent.update(calls=1, tokens=took)
 
-    def _why_closed(self, most: int) -> str:
+    def _why_closed(self, tokens: int) -> str:
         self._drop_old_calls()
         now = self.clock()
         if now < self._rests_until:
@@ -134,7 +134,7 @@ class Budget:
             return "busy"
         if len(self._calls) + len(self._running) >= self.bounds.calls:
             return "calls_spent"
-        return "tokens_spent" if self._count_tokens() + most > self.bounds.tokens else ""
+        return "tokens_spent" if self._count_tokens() + tokens > self.bounds.tokens else ""
 
     def _drop_old_calls(self) -> None:
         while self._calls and self._calls[0][0] <= self.clock() - HOUR_SECONDS:

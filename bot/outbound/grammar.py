@@ -341,37 +341,37 @@ def _check_translations(units: Sequence[ReplyUnit]) -> str:
 
 def _check_questions(units: Sequence[ReplyUnit]) -> str:
     """Return an objection if a bare "Yes." is not under the question that it answers."""
-    asked = all(unit.kind in QUOTE_KINDS for unit in units)  # a mere quote needs no question
+    are_quotes = all(unit.kind in QUOTE_KINDS for unit in units)  # a mere quote needs no question
     for unit in units:
         if unit.kind is UnitKind.PASSAGE:
-            if not asked and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
+            if not are_quotes and all(len(p.sentences[0].split()) < RESTATES for p in unit.of):
                 return "a bare yes or no stands without its question"
         elif unit.kind not in TRANSLATED:
-            asked = unit.kind is UnitKind.HEADING
+            are_quotes = unit.kind is UnitKind.HEADING
     return ""
 
 
 def _check_sources(units: Sequence[ReplyUnit]) -> str:
     """Return an objection if the source lines do not have the dates of the passages."""
     sources = {UnitKind.DATE: PassageSource.POST, UnitKind.TEAM: PassageSource.TEAM}
-    named = {kind: [u.of[0].date for u in units if u.kind is kind] for kind in sources}
-    if not any(named.values()):
+    dates = {kind: [u.of[0].date for u in units if u.kind is kind] for kind in sources}
+    if not any(dates.values()):
         return ""
     quotes = [unit.of for unit in units if unit.kind is UnitKind.PASSAGE]
     agree = bool(quotes) and all(
-        _dates_agree(named[kind], [of for of in quotes if of[0].source is source], source)
+        _dates_agree(dates[kind], [of for of in quotes if of[0].source is source], source)
         for kind, source in sources.items()
     )
     return "" if agree else "a source line has not the dates of the passages"
 
 
 def _dates_agree(
-    named: Sequence[str], quotes: Sequence[Sequence[Passage]], source: PassageSource
+    dates: Sequence[str], quotes: Sequence[Sequence[Passage]], source: PassageSource
 ) -> bool:
     """Return whether the dates are in order and exactly those of the quoted passages."""
     published = [{p.date for p in of if p.source is source} for of in quotes]
-    each_belongs = set(named) <= set[str]().union(*published)
-    return each_belongs and all(d & set(named) for d in published) and list(named) == sorted(named)
+    each_belongs = set(dates) <= set[str]().union(*published)
+    return each_belongs and all(d & set(dates) for d in published) and list(dates) == sorted(dates)
 
 
 RULES: tuple[Callable[[Sequence[ReplyUnit]], str], ...] = (

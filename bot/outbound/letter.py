@@ -147,11 +147,11 @@ class _Writer:
             QUOTE_STYLES[direction_of(quoted_text, self.language)],
         )
 
-    def _element(self, tag: str, inner: str, said: str, style: str) -> str:
-        direction = direction_of(said, self.language)
+    def _element(self, tag: str, inner: str, content: str, style: str) -> str:
+        direction = direction_of(content, self.language)
         marks = f' dir="{direction}"' if direction != direction_of("", self.language) else ""
         # The only other language in a reply is the English of the post.
-        if self.language != "en" and recognize_language(said) == "en":
+        if self.language != "en" and recognize_language(content) == "en":
             marks = f' lang="en"{marks}'
         return f'<{tag}{marks} style="{style}">{inner}</{tag}>'
 
@@ -230,27 +230,27 @@ class _BodyChecker:
         return ""
 
     def _begin(self, tag: str, attributes: str) -> str:
-        named = dict(ATTRIBUTE.findall(attributes))
-        if tag not in CHILDREN[self._open[-1]] or not self._may_have(tag, named, attributes):
+        values = dict(ATTRIBUTE.findall(attributes))
+        if tag not in CHILDREN[self._open[-1]] or not self._may_have(tag, values, attributes):
             return f"its HTML has an element that no reply has: {tag}"
         self.said.append(f" {BULLET}" if tag == "li" else " " if tag != "a" else "")
         if tag != "br":
             self._open.append(tag)
         if tag == "a":
-            self._target = named["href"]
+            self._target = values["href"]
         return ""
 
-    def _may_have(self, tag: str, named: dict[str, str], attributes: str) -> bool:
+    def _may_have(self, tag: str, values: dict[str, str], attributes: str) -> bool:
         """Return whether the element may have these attributes and values, each once."""
-        if len(named) != len(ATTRIBUTE.findall(attributes)):
+        if len(values) != len(ATTRIBUTE.findall(attributes)):
             return False
         if tag == "a":
-            return named.keys() == {"href"} and named["href"] in self.links
+            return values.keys() == {"href"} and values["href"] in self.links
         allowed = {"dir": {"ltr", "rtl"}, "lang": {"en"}, "style": STYLES.get(tag, set())}
         if tag in ("br", "li"):
-            return not named
-        return "style" in named and all(
-            name in allowed and value in allowed[name] for name, value in named.items()
+            return not values
+        return "style" in values and all(
+            name in allowed and value in allowed[name] for name, value in values.items()
         )
 
     def _end(self, tag: str) -> str:

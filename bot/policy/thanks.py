@@ -235,11 +235,11 @@ def _compiled(words: ThanksRow, every: ThanksRow, vocabulary: ThanksGrammarRow |
 
 
 def _grammar(vocabulary: ThanksGrammarRow) -> Grammar:
-    says, around = _alternatives(vocabulary.says), _alternatives(vocabulary.around)
+    thanking, around = _alternatives(vocabulary.says), _alternatives(vocabulary.around)
     begins, ends = ("", " ?") if vocabulary.joined else ("(?:^| )", "(?: |$)")
     return Grammar(
-        says=_pattern(f"{begins}(?:{says}){ends}"),
-        every=_pattern(f"(?:(?:{says}|{around}){ends})+"),
+        says=_pattern(f"{begins}(?:{thanking}){ends}"),
+        every=_pattern(f"(?:(?:{thanking}|{around}){ends})+"),
         open=_pattern(_alternatives(vocabulary.open)),
         goes_on=_pattern(vocabulary.goes_on),
     )

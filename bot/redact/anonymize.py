@@ -50,16 +50,16 @@ def without_people(text: str) -> str:
 
 def _mask_signature(lines: list[str]) -> list[str]:
     """Mask short lines from the closing phrase on, and a lone name in the last line."""
-    masked_lines, closed = [], False
+    masked_lines, is_below_close = [], False
     last = max((n for n, line in enumerate(lines) if line.strip()), default=0)
     for place, line in enumerate(lines):
-        after = place and (closed or (place == last and SIGNATURE.match(line)))
+        after = place and (is_below_close or (place == last and SIGNATURE.match(line)))
         closing = place and CLOSE.match(line)
         signed = (
             after and line.strip() and "?" not in line and len(line.split()) <= MAX_SIGNATURE_WORDS
         )
         masked_lines.append(closing.group(1) if closing else NAME if signed else line)
-        closed = closed or bool(closing)
+        is_below_close = is_below_close or bool(closing)
     return masked_lines
 
 

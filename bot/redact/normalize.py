@@ -147,19 +147,19 @@ def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], place: int)
     stop = mapped.text.find(" ", max(end for _, end in parts) + CONTEXT_CHARACTERS)
     stop = len(mapped.text) if stop < 0 else stop
     read: list[str] = []
-    done = start
+    copied_to = start
     for low, high in parts:
         read += [
-            mapped.text[done:low],
-            mapped.text[max(low, done) : high].translate(reading_table(place)),
+            mapped.text[copied_to:low],
+            mapped.text[max(low, copied_to) : high].translate(reading_table(place)),
         ]
-        done = max(done, high)
-    near = MappedText(
-        text="".join([*read, mapped.text[done:stop]]),
+        copied_to = max(copied_to, high)
+    vicinity = MappedText(
+        text="".join([*read, mapped.text[copied_to:stop]]),
         at=mapped.at[start:stop],
         behind=mapped.behind and mapped.behind[start:stop],
     )
-    return _with_plain_forms(_without_ligatures(near))
+    return _with_plain_forms(_without_ligatures(vicinity))
 
 
 def _without_ligatures(mapped: MappedText) -> MappedText:

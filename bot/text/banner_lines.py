@@ -60,7 +60,7 @@ def separate_asking_edges(text: str) -> SeparatedText:
 
 def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[str]]:
     """Return the paragraphs without a banner at the beginning, and the lines of that banner."""
-    taken: list[str] = []
+    removed: list[str] = []
     skipped = 0  # index of the first paragraph that is not yet taken as a banner
     for place, block in enumerate(groups[: 2 * MAX_BANNER_BLOCKS]):
         if not block[0].strip():
@@ -69,19 +69,19 @@ def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[
         if not banner:
             break
         if asks:
-            taken += [line for each in groups[skipped:place] for line in each if line.strip()]
-            taken += banner
+            removed += [line for each in groups[skipped:place] for line in each if line.strip()]
+            removed += banner
             skipped = place + 1
         if own:
-            return ([own, *groups[place + 1 :]] if asks else list(groups[skipped:])), taken
-    return list(groups[skipped:]), taken
+            return ([own, *groups[place + 1 :]] if asks else list(groups[skipped:])), removed
+    return list(groups[skipped:]), removed
 
 
 def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
     """Return the person's lines of a paragraph, the banner above them, and whether it asks."""
     banner: list[str] = []
     weights: dict[str, int] = {}
-    asked = label_weight = 0
+    questions = label_weight = 0
     for place, line in enumerate(block):
         label, rest = split_label(line)
         if label:
@@ -92,26 +92,26 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
             if not sentence.text.strip(FRAME_MARKS):
                 continue
             if _asks_of_sender(sentence):
-                asked += 1
+                questions += 1
             elif weight := _banner_weights(sentence):
                 weights |= {name: max(w, weights.get(name, 0)) for name, w in weight.items()}
             else:
                 own = " ".join(each.text for each in sentences[number:])
                 return _decide_banner(
-                    [own, *block[place + 1 :]], banner, weights, asked, label_weight
+                    [own, *block[place + 1 :]], banner, weights, questions, label_weight
                 )
             banner.append(sentence.text)
-    return _decide_banner([], banner, weights, asked, label_weight)
+    return _decide_banner([], banner, weights, questions, label_weight)
 
 
 def _decide_banner(
-    own: list[str], banner: list[str], weights: dict[str, int], asked: int, label_weight: int
+    own: list[str], banner: list[str], weights: dict[str, int], questions: int, label_weight: int
 ) -> tuple[list[str], list[str], bool]:
     """Return the parts of a paragraph: where the banner weighs too little, all is the person's."""
     telling = label_weight + sum(weights.values())
-    if not telling or telling + QUESTION_WEIGHT * asked < MIN_BANNER_WEIGHT:
+    if not telling or telling + QUESTION_WEIGHT * questions < MIN_BANNER_WEIGHT:
         return [*banner, *own], [], False
-    return own, banner, asked > 0
+    return own, banner, questions > 0
 
 
 def _banner_weights(sentence: WeighedSentence) -> dict[str, int]:
@@ -135,7 +135,7 @@ def _asks_of_sender(sentence: WeighedSentence) -> bool:
 
 def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines without questions of footers among the last ones, and those questions."""
-    own_lines, taken = list(lines), list[str]()
+    own_lines, removed = list(lines), list[str]()
     seen = 0
     for place in range(len(own_lines) - 1, 0, -1):
         line = own_lines[place]
@@ -146,8 +146,8 @@ def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
             break
         own, footer = _separate_footer(line)
         own_lines[place] = own
-        taken += footer
-    return own_lines, taken
+        removed += footer
+    return own_lines, removed
 
 
 def _separate_footer(line: str) -> tuple[str, list[str]]:

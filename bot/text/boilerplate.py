@@ -81,21 +81,21 @@ def separate_boilerplate(text: str) -> SeparatedText:
     `text` is unwrapped: each paragraph is one line. Every sentence is in one of the two results.
     `own` is empty where the whole text is boilerplate.
     """
-    kept: list[str] = []
+    own_parts: list[str] = []
     removed: list[str] = []
     follows = dict.fromkeys(GROUPS, False)
     for block in split_blocks(text.split("\n")):
-        if _is_boilerplate(block, is_first=not has_words(kept)):
+        if _is_boilerplate(block, is_first=not has_words(own_parts)):
             removed += block
             continue
         for line in block:
-            own, taken = _separate_line(line, is_first=not has_words(kept), follows=follows)
+            own, taken = _separate_line(line, is_first=not has_words(own_parts), follows=follows)
             removed += taken
             if line.strip():
                 follows = {g: not own and (follows[g] or g == _best_group(taken)) for g in GROUPS}
             if own or not line.strip():
-                kept.append(own)
-    own_lines, trailing = _without_trailer(kept)
+                own_parts.append(own)
+    own_lines, trailing = _without_trailer(own_parts)
     return SeparatedText(own="\n".join(own_lines).strip(), removed="\n".join([*removed, *trailing]))
 
 
@@ -252,11 +252,13 @@ def weigh_sentence(sentence: str) -> WeighedSentence:
     asks = sentence.rstrip(FRAME_MARKS + "\"'”’»").endswith(QUESTION_MARKS)
     footer = weights["footer"]
     prints = "printing" in footer and sum(footer.values()) >= MIN_STRETCH_WEIGHT
-    ours = asks and not footer.keys() & {"marketing", "application"} and _speaks_of_us(sentence)
+    speaks_of_us = (
+        asks and not footer.keys() & {"marketing", "application"} and _speaks_of_us(sentence)
+    )
     return WeighedSentence(
         text=sentence.strip(),
         weights=weights,
-        is_personal=ours or _speaks_of_oneself(sentence, folded),
+        is_personal=speaks_of_us or _speaks_of_oneself(sentence, folded),
         asks=asks and not prints,
     )
 

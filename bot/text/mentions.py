@@ -47,11 +47,11 @@ class Mentions:
 
     def take_out(self, text: str) -> str:
         """Return `text` with ERASED in the place of each name; JSON text stays JSON."""
-        kept, end = [], 0
+        parts, end = [], 0
         for start, stop in self._spans(text):
-            kept.append(text[end:start])
+            parts.append(text[end:start])
             end = stop
-        return ERASED.join([*kept, text[end:]])
+        return ERASED.join([*parts, text[end:]])
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the start and end of each name that is no part of a longer address or word."""

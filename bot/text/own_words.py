@@ -83,13 +83,17 @@ class OwnWords:
         passages of the post, `labels` are greetings and labels, `headings` those of passages.
         """
         replies, labels = list(replies), list(labels)
-        ours = [*_sentence_letters(replies), *map(_letters, lines)]
-        theirs = _sentence_letters(published)
+        our_sentences = [*_sentence_letters(replies), *map(_letters, lines)]
+        published_sentences = _sentence_letters(published)
         links = [_letters(link) for text in (*replies, *labels) for link in LINK.findall(text)]
-        short = [p for p in (*ours, *theirs) if _weight(p) < MIN_SENTENCE_WEIGHT]
+        short = [
+            p for p in (*our_sentences, *published_sentences) if _weight(p) < MIN_SENTENCE_WEIGHT
+        ]
         return cls(
-            replies=_longest_first(p for p in ours if _weight(p) >= MIN_SENTENCE_WEIGHT),
-            published=_longest_first(p for p in theirs if _weight(p) >= MIN_SENTENCE_WEIGHT),
+            replies=_longest_first(p for p in our_sentences if _weight(p) >= MIN_SENTENCE_WEIGHT),
+            published=_longest_first(
+                p for p in published_sentences if _weight(p) >= MIN_SENTENCE_WEIGHT
+            ),
             labels=_longest_first(p for p in (*map(_letters, labels), *links) if p),
             headings=_longest_first(letters for h in headings if (letters := _letters(h))),
             fillers=_longest_first(short),
@@ -105,14 +109,14 @@ class OwnWords:
         cuts = self.stretches(text)
         if not cuts:
             return text
-        kept: list[str] = []
+        parts: list[str] = []
         last = 0
         for cut in cuts:
             before = text[last : cut.start]
-            kept.append(_without_introduction(before) if cut.whole else before)
+            parts.append(_without_introduction(before) if cut.whole else before)
             last = cut.end
-        kept.append(text[last:])
-        lines = "\n".join(piece.strip("\n") for piece in kept).split("\n")
+        parts.append(text[last:])
+        lines = "\n".join(piece.strip("\n") for piece in parts).split("\n")
         remaining = "\n".join(
             line for line in lines if not line.strip() or _without_quote_marks(line).strip()
         )
@@ -219,12 +223,12 @@ def _widen(read: _LocatedLetters, matcher: _Matcher, run: Stretch) -> Stretch:
     line_start = text.rfind("\n", 0, start) + 1
     line_end = text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
-    whole = not _letters(_without_marks_and_links(text[line_start:start])) and not _letters(
+    covers_lines = not _letters(_without_marks_and_links(text[line_start:start])) and not _letters(
         _without_marks_and_links(text[end:line_end])
     )
     return replace(
-        run, start=line_start if whole else start, end=line_end if whole else end,
-        letters=last - first, whole=whole,
+        run, start=line_start if covers_lines else start, end=line_end if covers_lines else end,
+        letters=last - first, whole=covers_lines,
     )  # fmt: skip
 
 
@@ -252,15 +256,15 @@ def _without_introduction(text: str) -> str:
 
 def _count_header_lines(lines: list[str]) -> int:
     """Count lines at the end that are copied headers ("Word: value") with an address or a date."""
-    named = 0
+    headers = 0
     for count, line in enumerate(reversed(lines[-MAX_HEADER_LINES:]), 1):
         bare = line.strip(EDGES)
         # Lines of a wrapped value count when a line with a name stands above them.
-        if not bare or RULE_LINE.search(line) or count - named > 3:
+        if not bare or RULE_LINE.search(line) or count - headers > 3:
             break
-        named = count if HEADER.search(bare) and not ASKING.search(bare) else named
-    block = "\n".join(lines[-named:]) if named else ""
-    return named if named > 1 and (ADDRESS.search(block) or DATED.search(block)) else 0
+        headers = count if HEADER.search(bare) and not ASKING.search(bare) else headers
+    block = "\n".join(lines[-headers:]) if headers else ""
+    return headers if headers > 1 and (ADDRESS.search(block) or DATED.search(block)) else 0
 
 
 def _is_attribution(line: str) -> bool:

@@ -88,13 +88,13 @@ def _without_prefix(text: str) -> str:
     return " ".join([*(tag for tag in kept if tag not in rest), rest]).strip()
 
 
-def _cut(text: str, most: int) -> str:
-    """Return at most `most` characters; a longer text is cut between words where that is near."""
-    if len(text) <= most:
+def _cut(text: str, limit: int) -> str:
+    """Return at most `limit` characters; a longer text is cut between words where that is near."""
+    if len(text) <= limit:
         return text
-    cut = text[: most - 1]
+    cut = text[: limit - 1]
     space = cut.rfind(" ")
-    return (cut[:space] if space > most - 30 else cut).rstrip() + "…"
+    return (cut[:space] if space > limit - 30 else cut).rstrip() + "…"
 
 
 @cache

@@ -167,11 +167,11 @@ def _continued_lines(
         full = {i for i, _, _ in breaks}  # this paragraph has a narrower margin of its own
     reach = max((reached for i, _, reached in breaks if i in full), default=0)
     least = MIN_WIDTHS[min(len(full), len(MIN_WIDTHS)) - 1] if full else 0
-    kept = full if reach > least else set()
-    if len(kept) == 1:  # one break is no proof of a margin where a sentence ends with the line
-        kept = {i for i in kept if not _is_ended(lines[i])}
-    kept = kept | {i for i in run[:-1] if _goes_on(lines, i)}
-    return {i + 1 for i in kept if not _stands_alone(lines[i], lines[i + 1])}
+    continued = full if reach > least else set()
+    if len(continued) == 1:  # one break is no proof of a margin where a sentence ends with the line
+        continued = {i for i in continued if not _is_ended(lines[i])}
+    continued = continued | {i for i in run[:-1] if _goes_on(lines, i)}
+    return {i + 1 for i in continued if not _stands_alone(lines[i], lines[i + 1])}
 
 
 def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) -> int:

@@ -154,13 +154,15 @@ def _chain(headers: Sequence[ParsedHeader]) -> list[ParsedHeader]:
     Where each milter writes its own header, each has one method that none above it has.
     """
     chain: list[ParsedHeader] = []
-    seen: set[str] = set()
+    seen_methods: set[str] = set()
     for header in headers:
         methods = {r.method for r in header.results} if header else set()
-        if chain and (len(methods) != 1 or methods & seen or len(seen) != len(chain)):
+        if chain and (
+            len(methods) != 1 or methods & seen_methods or len(seen_methods) != len(chain)
+        ):
             break
         chain.append(header)
-        seen |= methods
+        seen_methods |= methods
     return chain
 
 

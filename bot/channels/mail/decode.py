@@ -91,14 +91,14 @@ def _repair_line(line: str) -> str:
     for _ in range(2):
         if not DOUBLE_ENCODED.search(line):
             break
-        again = (
+        decoded = (
             _remove_one_encoding(line, "cp1252")
             or _remove_one_encoding(line, "cp1251")
             or _remove_one_encoding(line, "mac_roman")
         )
-        if not again or not is_plausible(again):
+        if not decoded or not is_plausible(decoded):
             break
-        line = again
+        line = decoded
     return line
 
 
@@ -181,11 +181,14 @@ def _decode_line_by_line(content: bytes, charset: str) -> str:
         return text
     lines = [(line, decode_strictly(line, "utf-8")) for line in content.splitlines(keepends=True)]
     if any(line_text and not line_text.isascii() for _, line_text in lines):
-        odd = guess_charset(b"".join(line for line, line_text in lines if line_text is None))
+        other_charset = guess_charset(
+            b"".join(line for line, line_text in lines if line_text is None)
+        )
         return "".join(
             line_text
             if line_text is not None
-            else (odd and decode_strictly(line, odd)) or _decode_ascii_with_marks(line)
+            else (other_charset and decode_strictly(line, other_charset))
+            or _decode_ascii_with_marks(line)
             for line, line_text in lines
         )
     return _decode_ascii_with_marks(content)

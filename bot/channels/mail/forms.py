@@ -42,12 +42,12 @@ def is_form(mail: ParsedMail) -> bool:
     ]
     if len(fields) < MIN_FIELDS or MAIL_HEADERS & {name.lower() for name, _ in fields}:
         return False
-    named = any(holds_pattern("message_field", normal_form(name)) for name, _ in fields)
+    has_message_field = any(holds_pattern("message_field", normal_form(name)) for name, _ in fields)
     noted = any(holds_pattern("form_notice", each.form) for each in split_sentences(text))
     site = has_local_part_in(mail.sender, "form_senders") or has_local_part_in(
         mail.sender, "system_senders"
     )
-    return (named or noted) and (
+    return (has_message_field or noted) and (
         site or ((len(fields) > MIN_FIELDS or noted) and _names_another(mail, fields))
     )
 

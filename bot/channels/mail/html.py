@@ -166,12 +166,12 @@ def _mark_quoted_lines(text: str) -> list[str]:
 
 def _max_nesting(source: str) -> int:
     """Return the most elements open at once: the parser's time grows with their square."""
-    depth = most = 0
+    depth = deepest = 0
     for closing, name in TAG.findall(source):
         if name.lower() not in SELF_CLOSED_TAGS:
             depth = depth - 1 if closing else depth + 1
-            most = max(most, depth)
-    return most
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _collect_text(root: LexborNode, unseen: set[int], steps: int) -> tuple[list[str], bool, int]:
@@ -208,12 +208,12 @@ def _following_node(
     """
     if descend and (child := node.child) is not None:
         return child
-    here: LexborNode | None = node
-    while here is not None and here.mem_id != root.mem_id:
-        pieces.append(_text_after(here, here.tag or ""))
-        if (following := here.next) is not None:
+    ancestor: LexborNode | None = node
+    while ancestor is not None and ancestor.mem_id != root.mem_id:
+        pieces.append(_text_after(ancestor, ancestor.tag or ""))
+        if (following := ancestor.next) is not None:
             return following
-        here = here.parent
+        ancestor = ancestor.parent
     return None
 
 

@@ -227,11 +227,13 @@ def _find_delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]
 
 
 def _decode_headers(lines_by_name: list[tuple[bytes, list[bytes]]]) -> tuple[Header, ...]:
-    whole = [(name.lower(), b" ".join(v.strip() for v in values)) for name, values in lines_by_name]
-    kind = next((value for name, value in whole if name == b"content-type"), b"")
+    joined_headers = [
+        (name.lower(), b" ".join(v.strip() for v in values)) for name, values in lines_by_name
+    ]
+    kind = next((value for name, value in joined_headers if name == b"content-type"), b"")
     named = CHARSET.search(kind[:MAX_PARAMETER_CHARACTERS])
     charset = named.group(1).decode("ascii") if named else ""
-    read = [place for place, (name, _) in enumerate(whole) if name in DECODED_HEADERS][
+    read = [place for place, (name, _) in enumerate(joined_headers) if name in DECODED_HEADERS][
         :MAX_DECODED_HEADERS
     ]
     return tuple(
@@ -239,7 +241,7 @@ def _decode_headers(lines_by_name: list[tuple[bytes, list[bytes]]]) -> tuple[Hea
             name.decode("ascii", "replace"),
             decode_header_value(value, charset if place in read else None),
         )
-        for place, (name, value) in enumerate(whole)
+        for place, (name, value) in enumerate(joined_headers)
     )
 
 

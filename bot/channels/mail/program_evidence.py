@@ -154,8 +154,8 @@ class ProgramEvidence:
 
 def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
     """Return the evidence in the visible text, the subject and the parts of a mail."""
-    whole = mail.visible.strip() or mail.text.strip()
-    text = SUBJECT_LINE.sub("", whole)
+    visible_text = mail.visible.strip() or mail.text.strip()
+    text = SUBJECT_LINE.sub("", visible_text)
     unquoted = split_sentences(QUOTED_TEXT.sub(" ", text))
     personal = any(speaks_of_oneself(each) and not each.question for each in unquoted)
     weights = {kind: _weigh_phrases(kind, unquoted) for kind in ProgramKind}
@@ -177,21 +177,25 @@ def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
         weights={kind: weight for kind, weight in weights.items() if weight},
         composed=sum(composed.values()),
         asks=_holds_question(own_sentences or split_sentences(mail.subject)),
-        may_ask=any(_may_be_asked(sentence) for sentence in split_sentences(whole or mail.subject)),
+        may_ask=any(
+            _may_be_asked(sentence) for sentence in split_sentences(visible_text or mail.subject)
+        ),
         about=any(_is_about_programs(sentence) for sentence in own_sentences),
         structural=max(structure.values(), default=0) >= CERTAIN_WEIGHT,
-        wordless=not WORD.search(whole),
-        form=sum(len(name) < MAX_FIELD_NAME for name in FIELD.findall(whole[:3000])) > 1,
+        wordless=not WORD.search(visible_text),
+        form=sum(len(name) < MAX_FIELD_NAME for name in FIELD.findall(visible_text[:3000])) > 1,
     )
 
 
-def asks_answer_elsewhere(text: str, known: set[str]) -> bool:
+def asks_answer_elsewhere(text: str, own_addresses: set[str]) -> bool:
     """Does a sentence ask for the answer at an address that is none of the known ones?
 
-    `known` holds addresses in lower case.
+    `own_addresses` holds addresses in lower case.
     """
     for place in _statements_with_addresses(text):
-        others = [a for a in ADDRESS.findall(place) if a.lower().strip(ADDRESS_EDGES) not in known]
+        others = [
+            a for a in ADDRESS.findall(place) if a.lower().strip(ADDRESS_EDGES) not in own_addresses
+        ]
         if not others or "·" in place or "|" in place:
             continue
         words = normal_form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))

@@ -82,17 +82,17 @@ class SafeParser:
         the mail.
         """
         try:
-            ours, theirs = self._context.Pipe()
-            with theirs:
+            parent_end, child_end = self._context.Pipe()
+            with child_end:
                 child = self._context.Process(
-                    target=self.loop, args=(theirs, self.own), daemon=True
+                    target=self.loop, args=(child_end, self.own), daemon=True
                 )
                 child.start()
         except OSError as error:
             raise MissingError(
                 f"no process can be started to read mails ({error.strerror}); see `ulimit -a`"
             ) from None
-        return ours, child
+        return parent_end, child
 
     def _started(self) -> Connection:
         """Return the pipe to a child that is ready; EOFError when none becomes ready."""

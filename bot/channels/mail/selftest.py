@@ -62,17 +62,17 @@ def _describe_quota(share: float) -> tuple[bool, str]:
 
 
 def _check_authserv_id(mailbox: ImapMailbox, wanted: str) -> tuple[bool, str]:
-    seen = mailbox.authserv_ids()
+    names = mailbox.authserv_ids()
     if not wanted:
         carried = (
-            f"mails here carry {', '.join(sorted(seen))}" if seen else "no mail here carries one"
+            f"mails here carry {', '.join(sorted(names))}" if names else "no mail here carries one"
         )
         return True, f"no server is set whose results are believed; {carried}"
-    if wanted.lower() in seen:
+    if wanted.lower() in names:
         return True, f"{wanted} marks the mails"
     return (
         False,
-        f"DESK_AUTHSERV_ID: no recent mail carries {wanted}, only {sorted(seen) or 'none'}",
+        f"DESK_AUTHSERV_ID: no recent mail carries {wanted}, only {sorted(names) or 'none'}",
     )
 
 

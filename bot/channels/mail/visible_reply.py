@@ -181,11 +181,11 @@ def _end_of_headers(lines: list[str], start: int) -> int:
     while position < len(lines) and not lines[position] and position < start + 3:
         position += 1
     while position < len(lines) and len(names) < 12:
-        near = [_header_name(line) for line in lines[position : position + 3]]
+        next_names = [_header_name(line) for line in lines[position : position + 3]]
         # A long header is wrapped: lines without a name count when one with a name follows.
-        if not near[0] and not (names and any(near)):
+        if not next_names[0] and not (names and any(next_names)):
             break
-        names += near[:1] if near[0] else []
+        names += next_names[:1] if next_names[0] else []
         position += 1
     if len(set(names)) < 2:
         return 0

@@ -22,11 +22,11 @@ def find_changed_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterat
 
     `lowered_text` is lowered.
     """
-    near = KeywordProximity(keywords, (SecretRole.PASSWORD, SecretRole.LOGIN))
-    if not near:
+    proximity = KeywordProximity(keywords, (SecretRole.PASSWORD, SecretRole.LOGIN))
+    if not proximity:
         return
     for start, end in find_words(_same_pattern(), lowered_text):
-        if not near.to(start, end, behind=MAX_DISTANCE, before=MAX_DISTANCE):
+        if not proximity.to(start, end, behind=MAX_DISTANCE, before=MAX_DISTANCE):
             continue
         bound = list(find_words(_joint_pattern(), lowered_text[start:end]))
         change = start + bound[0][1] + 1

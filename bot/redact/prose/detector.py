@@ -53,23 +53,23 @@ def _overlaps(kept: list[tuple[int, int]], match: SecretMatch) -> bool:
 
 
 def _find_suspected(text: str, lowered_text: str, keywords: list[Keyword]) -> Iterator[SecretMatch]:
-    done = 0
+    scanned_to = 0
     for index, keyword in enumerate(keywords[:MAX_KEYWORDS]):
-        if keyword.start < done:
+        if keyword.start < scanned_to:
             continue  # the keyword is part of a value: Password#1
         previous = _end_of_previous(keywords, index)
         following = _start_of_next(keywords, index, len(text))
         for start, end in _find_values(text, lowered_text, keyword, previous, following):
             yield SecretMatch(KIND_OF_ROLE[keyword.role], start, end, certain=False)
-            done = max(done, end)
+            scanned_to = max(scanned_to, end)
     if len(keywords) > MAX_KEYWORDS:
         yield from _mask_rest(text, keywords[-1].end)
-    heard = keywords[:MAX_KEYWORDS]
+    considered = keywords[:MAX_KEYWORDS]
     for role, find in (
-        (SecretRole.CODE, partial(find_spelled_numbers, lowered_text, heard)),
-        (SecretRole.PASSWORD, partial(find_strong_passwords, text, heard)),
-        (SecretRole.PASSWORD, partial(find_spelled_passwords, lowered_text, heard)),
-        (SecretRole.PASSWORD, partial(find_changed_passwords, lowered_text, heard)),
+        (SecretRole.CODE, partial(find_spelled_numbers, lowered_text, considered)),
+        (SecretRole.PASSWORD, partial(find_strong_passwords, text, considered)),
+        (SecretRole.PASSWORD, partial(find_spelled_passwords, lowered_text, considered)),
+        (SecretRole.PASSWORD, partial(find_changed_passwords, lowered_text, considered)),
         (SecretRole.PASSWORD, partial(find_asked_passwords, text)),
         (SecretRole.PHRASE, partial(find_phrases, lowered_text)),
     ):

@@ -77,21 +77,23 @@ def is_recovery_code(candidate: Candidate) -> bool:
     context, text = candidate.context, candidate.token.text
     if candidate.token.shape is TokenShape.STRONG:
         return context.bound or not context.before_keyword
-    near = (context.bound or context.taken > 0 or context.words == 0) and not context.before_keyword
+    is_near_keyword = (
+        context.bound or context.taken > 0 or context.words == 0
+    ) and not context.before_keyword
     match candidate.token.shape:
         case TokenShape.NUMBER:
             loose = context.words < MAX_WORDS_NEAR and not candidate.is_year
             return (
                 not context.before_keyword
                 and candidate.digits >= CODE_DIGITS[0]
-                and (near or loose)
+                and (is_near_keyword or loose)
             )
         case TokenShape.USUAL:
-            return near and len(text) >= CODE_DIGITS[0] and count_digits(text) > 0
+            return is_near_keyword and len(text) >= CODE_DIGITS[0] and count_digits(text) > 0
         case TokenShape.CASED:
-            return near and context.bound
+            return is_near_keyword and context.bound
         case TokenShape.WORD:
-            return near and context.bound and "-" in text and len(text) > MIN_WORDY_CODE
+            return is_near_keyword and context.bound and "-" in text and len(text) > MIN_WORDY_CODE
         case TokenShape.EMPTY | TokenShape.NEVER:
             return False
 

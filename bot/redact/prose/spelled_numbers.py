@@ -29,11 +29,11 @@ ROLES = frozenset(
 
 def find_spelled_numbers(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
     """Yield numbers that are near one of the keywords. `lowered_text` is lowered."""
-    near = KeywordProximity(keywords, ROLES)
-    if not near:
+    proximity = KeywordProximity(keywords, ROLES)
+    if not proximity:
         return
     for start, end in find_words(_spelled_number_pattern(), lowered_text):
-        beside = near.to(start, end, behind=MAX_CHARACTERS_AFTER, before=MAX_CHARACTERS_BEFORE)
+        beside = proximity.to(start, end, behind=MAX_CHARACTERS_AFTER, before=MAX_CHARACTERS_BEFORE)
         if beside and not _counts_up(lowered_text[start:end]):
             yield start, end
 

@@ -25,12 +25,12 @@ ROLES = frozenset([SecretRole.PASSWORD, SecretRole.CODE, SecretRole.RECOVERY, Se
 
 def find_spelled_passwords(lowered_text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
     """Yield spellings that are near one of the keywords. `lowered_text` is lowered."""
-    near = KeywordProximity(keywords, ROLES)
-    if not near:
+    proximity = KeywordProximity(keywords, ROLES)
+    if not proximity:
         return
     for signs in _find_runs(lowered_text):
         start, end = signs[0][0], signs[-1][1]
-        beside = near.to(start, end, behind=MAX_CHARACTERS_AFTER, before=MAX_CHARACTERS_BEFORE)
+        beside = proximity.to(start, end, behind=MAX_CHARACTERS_AFTER, before=MAX_CHARACTERS_BEFORE)
         if beside and _is_spelling([lowered_text[low:high] for low, high in signs]):
             yield start, end
 
@@ -53,12 +53,14 @@ def holds_sign(lowered_text: str) -> bool:
 
 
 def _is_spelling(signs: list[str]) -> bool:
-    marked = any(map(_is_explained, signs))
+    is_explained = any(map(_is_explained, signs))
     named = word_list("spelling_alphabet")
     letters = sum((len(sign) == 1 and sign.isalpha()) or sign in named for sign in signs)
     # Single letters and digits alone may be any word that is spaced out.
     mixed = letters > 0 and any(len(sign) > 1 for sign in signs)
-    return (marked and len(signs) >= MIN_MARKED_SIGNS) or (mixed and len(signs) >= MIN_MIXED_SIGNS)
+    return (is_explained and len(signs) >= MIN_MARKED_SIGNS) or (
+        mixed and len(signs) >= MIN_MIXED_SIGNS
+    )
 
 
 def _is_explained(sign: str) -> bool:

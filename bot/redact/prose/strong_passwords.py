@@ -26,13 +26,13 @@ MIN_LETTERS = 3
 
 def find_strong_passwords(text: str, keywords: list[Keyword]) -> Iterator[tuple[int, int]]:
     """Yield such passwords near a keyword. `text` is that of a folded text."""
-    near = KeywordProximity(keywords, ROLES)
-    if not near:
+    proximity = KeywordProximity(keywords, ROLES)
+    if not proximity:
         return
     for match in WORD_WITH_SIGN.finditer(to_latin1(text)):
         start, end = match.span()
         password = text[start:end].rstrip(".-")
-        beside = near.to(start, end, behind=MAX_DISTANCE, before=MAX_DISTANCE)
+        beside = proximity.to(start, end, behind=MAX_DISTANCE, before=MAX_DISTANCE)
         if beside and _stands_alone(text, start, end) and _is_strong(password):
             yield start, start + len(password)
 

@@ -90,7 +90,7 @@ def _is_capitalized_name(candidate: Candidate, word: str) -> bool:
         and candidate.token.text[0].isupper()
         and len(word) > MIN_WORD_LETTERS
     )
-    near = candidate.beside or (
+    is_near_keyword = candidate.beside or (
         candidate.context.bound and not candidate.context.loose and candidate.context.words <= 1
     )
     other = (
@@ -99,7 +99,13 @@ def _is_capitalized_name(candidate: Candidate, word: str) -> bool:
         and not candidate.context.lines
     )
     plain = not (is_listed_descriptive_word(word) or is_name(word))
-    return capital and near and other and plain and ends_clause(candidate.row, candidate.index)
+    return (
+        capital
+        and is_near_keyword
+        and other
+        and plain
+        and ends_clause(candidate.row, candidate.index)
+    )
 
 
 def _is_noted(candidate: Candidate, word: str) -> bool:
@@ -164,15 +170,15 @@ def find_end_of_words(candidate: Candidate) -> int:
     worded = candidate.keyword.role in (SecretRole.PASSWORD, SecretRole.PHRASE, SecretRole.ANSWER)
     if not worded or candidate.context.before_keyword or not _binds_words(candidate.context):
         return 0
-    taken = _run_of_words(candidate)
-    if not taken or not ends_clause(candidate.row, candidate.index + len(taken) - 1):
+    run = _run_of_words(candidate)
+    if not run or not ends_clause(candidate.row, candidate.index + len(run) - 1):
         return 0
     if candidate.keyword.role is SecretRole.ANSWER:
         descriptive = candidate.is_year or any(
-            is_descriptive_word(lowered(token.text)) for token in taken
+            is_descriptive_word(lowered(token.text)) for token in run
         )
-        return taken[-1].end if len(taken) <= MAX_WORDS_TO_COPULA and not descriptive else 0
-    return taken[-1].end if _is_phrase(candidate.keyword, candidate.context, taken) else 0
+        return run[-1].end if len(run) <= MAX_WORDS_TO_COPULA and not descriptive else 0
+    return run[-1].end if _is_phrase(candidate.keyword, candidate.context, run) else 0
 
 
 def _run_of_words(candidate: Candidate) -> list[Token]:
@@ -193,22 +199,22 @@ def _run_of_words(candidate: Candidate) -> list[Token]:
     return run
 
 
-def _is_phrase(keyword: Keyword, context: KeywordContext, taken: list[Token]) -> bool:
+def _is_phrase(keyword: Keyword, context: KeywordContext, run: list[Token]) -> bool:
     """Return whether the words are a phrase: several, hardly one of which is about passwords.
 
     Two suffice where the last has digits.
     """
-    descriptive = sum(is_descriptive_word(lowered(token.text)) for token in taken)
+    descriptive = sum(is_descriptive_word(lowered(token.text)) for token in run)
     if (
-        len(taken) > 1
-        and taken[-1].shape in (TokenShape.NUMBER, TokenShape.USUAL, TokenShape.STRONG)
+        len(run) > 1
+        and run[-1].shape in (TokenShape.NUMBER, TokenShape.USUAL, TokenShape.STRONG)
         and not descriptive
     ):
         return True
     known = context.marked or keyword.language in LISTED_LANGUAGES
-    if not known or not all(token.text.isascii() for token in taken):
+    if not known or not all(token.text.isascii() for token in run):
         return False
     least = 2 if context.marked and not context.words else 3
-    return (len(taken) > MAX_WORDS_TO_COPULA - 1 and descriptive <= 1) or (
-        len(taken) >= least and not descriptive
+    return (len(run) > MAX_WORDS_TO_COPULA - 1 and descriptive <= 1) or (
+        len(run) >= least and not descriptive
     )
