@@ -33,30 +33,30 @@ class BM25:
             w: math.log(1 + (len(self.bags) - n + 0.5) / (n + 0.5)) for w, n in counts.items()
         }
         self.postings: dict[str, list[int]] = {}
-        for place, bag in enumerate(self.bags):
+        for index, bag in enumerate(self.bags):
             for word in bag:
-                self.postings.setdefault(word, []).append(place)
+                self.postings.setdefault(word, []).append(index)
 
     def search(self, text: str, *, limit: int) -> tuple[Hit, ...]:
         """Return the `limit` best records by BM25, ordered by their share of common words."""
         words = Counter(_words(text))
         scores: dict[int, float] = {}
         for word in words:
-            for place in self.postings.get(word, ()):
-                scores[place] = scores.get(place, 0.0) + self._part(word, place)
+            for position in self.postings.get(word, ()):
+                scores[position] = scores.get(position, 0.0) + self._part(word, position)
         best = nlargest(limit, scores.items(), key=itemgetter(1))
-        hits = [self._hit(words, place) for place, _ in best]
+        hits = [self._hit(words, position) for position, _ in best]
         return tuple(sorted(hits, key=lambda h: -h.cosine))
 
-    def _part(self, word: str, place: int) -> float:
-        bag = self.bags[place]
+    def _part(self, word: str, position: int) -> float:
+        bag = self.bags[position]
         count = bag[word]
         return (
             self.weight[word] * count * (K1 + 1) / (count + K1 * (1 - B + B * len(bag) / self.mean))
         )
 
-    def _hit(self, words: Counter[str], place: int) -> Hit:
-        record, bag = self.records[place], self.bags[place]
+    def _hit(self, words: Counter[str], position: int) -> Hit:
+        record, bag = self.records[position], self.bags[position]
         unknown = math.log(1 + 2 * len(self.bags))
         shared = sum(self.weight.get(w, unknown) for w in words.keys() & bag.keys())
         every = sum(self.weight.get(w, unknown) for w in words.keys() | bag.keys())

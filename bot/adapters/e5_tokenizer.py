@@ -84,9 +84,9 @@ class Tokenizer:
 
     def _walk_back(self, previous: list[tuple[int, int]]) -> list[int]:
         ids: list[int] = []
-        place = len(previous) - 1
-        while place:
-            place, piece = previous[place]
+        position = len(previous) - 1
+        while position:
+            position, piece = previous[position]
             if piece != self.settings.unknown_id or ids[-1:] != [piece]:
                 ids.append(piece)
         return ids[::-1]

@@ -30,8 +30,8 @@ class Exact:
         near = self.vectors.astype(np.float32, copy=False) @ self.encoder.vector(text)
         return tuple(self._hit(int(i), float(near[i])) for i in np.argsort(-near)[:limit])
 
-    def _hit(self, place: int, cosine: float) -> Hit:
-        record = self.records[place]
+    def _hit(self, position: int, cosine: float) -> Hit:
+        record = self.records[position]
         return Hit(label=record.label, text=record.text, cosine=cosine, answers=record.answers)
 
 

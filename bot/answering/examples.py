@@ -47,14 +47,14 @@ class Classes:
         is one, else empty. `gold` lists the ids of passages that answer.
         """
         best, listed = set[int](), set[int]()
-        for place in self.answered:
-            weights = self.answers.intents[self.labels[place]]
+        for position in self.answered:
+            weights = self.answers.intents[self.labels[position]]
             ranked = sorted(range(len(weights)), key=lambda i: -weights[i])
             names = [self.answers.passages[i] for i in ranked if weights[i] > 0]
             if names[0] in gold:
-                best.add(place)
+                best.add(position)
             if set(names[:QUOTED]) & set(gold):
-                listed.add(place)
+                listed.add(position)
         unanswered = {i for i, label in enumerate(self.labels) if label == UNANSWERED}
         return frozenset(best or listed or unanswered)
 
@@ -80,7 +80,7 @@ def classes_of(knowledge: Knowledge) -> Classes:
 
 def examples_of_wordings(wordings: Iterable[Wording], classes: Classes) -> list[TrainingExample]:
     """Return each wording as an example; for a near question all silent topics are right."""
-    meaning = {label: frozenset({place}) for place, label in enumerate(classes.labels)}
+    meaning = {label: frozenset({index}) for index, label in enumerate(classes.labels)}
     return [
         TrainingExample(
             text=w.text, meanings=classes.silent if w.kind == "near" else meaning[w.label]

@@ -186,8 +186,8 @@ class _Training:
             for row, places in zip(cosines, best, strict=True):
                 yield tuple(self._hit(i, float(row[i])) for i in places[np.argsort(-row[places])])
 
-    def _hit(self, place: int, cosine: float) -> Hit:
-        record = self.records[place]
+    def _hit(self, position: int, cosine: float) -> Hit:
+        record = self.records[position]
         return Hit(label=record.label, text="", cosine=cosine, answers=record.answers)
 
     def _view(self, distribution: Array, hits: Sequence[Hit]) -> "_View":

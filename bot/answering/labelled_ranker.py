@@ -60,7 +60,7 @@ def embed_answered_questions(
     messages: Iterable[LabelledMessage], passages: Sequence[str], embed: Embed
 ) -> AnsweredQuestions:
     """Return the labels from messages with one question; `passages` are the ids of the post's."""
-    indexes = {name: place for place, name in enumerate(passages)}
+    indexes = {name: index for index, name in enumerate(passages)}
     labelled = [
         message
         for message in known_messages(messages, indexes)
@@ -143,12 +143,12 @@ class LabelledRanker:
         each.
         """
         features, right = [], []
-        for place, (each, vector) in enumerate(zip(transferred, self.labels.vectors, strict=True)):
+        for index, (each, vector) in enumerate(zip(transferred, self.labels.vectors, strict=True)):
             cosines = self.labels.vectors @ vector
-            cosines[place] = -1.0
+            cosines[index] = -1.0
             evidence = self._rank(each, cosines, weight)
             features.append(evidence.features)
-            right.append(bool(set(evidence.order[:QUOTED]) & set(self.labels.answers[place])))
+            right.append(bool(set(evidence.order[:QUOTED]) & set(self.labels.answers[index])))
         return np.array(features).reshape(-1, len(FEATURES)), np.array(right, dtype=bool)
 
     def _rank(

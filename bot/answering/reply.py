@@ -223,8 +223,8 @@ def _add_part(parts: list[ReplyPart], answer: Answer) -> None:
     new_passages = tuple(p for p in answer.passages if p not in quoted)
     best = answer.passages[0]
     places = (
-        place
-        for place, part in enumerate(parts)
+        index
+        for index, part in enumerate(parts)
         if best in part.passages or answer.question in part.questions
     )
     if (shared := next(places, None)) is None:
@@ -252,11 +252,11 @@ def _answers(
 ) -> Iterator[str]:
     for part in parts:
         last = ""
-        for place, passage in enumerate(part.passages):
+        for index, passage in enumerate(part.passages):
             quote, *original = _quotes(passage, knowledge, language)
             heading = heading_in(language, passage, knowledge)
             said = quote if heading == last else f"{heading}\n{quote}"
-            yield said if place else numbering.before(said, part.questions)
+            yield said if index else numbering.before(said, part.questions)
             yield from original
             last = heading
 

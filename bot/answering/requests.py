@@ -279,16 +279,16 @@ class ClassifiedRequests:
     @cached_property
     def verdicts(self) -> tuple[Verdict | None, ...]:
         """What the policy makes of each sentence; None where it may be answered."""
-        return tuple(self._verdict(place) for place in range(len(self.sentences)))
+        return tuple(self._verdict(index) for index in range(len(self.sentences)))
 
-    def _verdict(self, place: int) -> Verdict | None:
+    def _verdict(self, position: int) -> Verdict | None:
         """The gravest that is likely enough; a sentence that says less of it is not meant."""
-        sentence = self.sentences[place]
+        sentence = self.sentences[position]
         if wants_person(sentence):
             return WANTS_PERSON
         label_scores, head = self.scores[:-1, :LABELS], self.head
-        says_most = label_scores[place] >= label_scores.max(0) - NEAR
-        likely = np.where(says_most, self.probabilities[place], 0)
+        says_most = label_scores[position] >= label_scores.max(0) - NEAR
+        likely = np.where(says_most, self.probabilities[position], 0)
         refused, doubted = head.refused if has_kind(likely) else NEVER, DOUBTED
         asked = max(likely[PLACE[label]] for label in ASKED_FOR)
         if asked >= min(refused, doubted) and _only_tells(sentence, likely):
@@ -296,10 +296,10 @@ class ClassifiedRequests:
         # Of a secret that is pasted here, and removed, the reply speaks itself.
         pasted = any(REMOVED in each for each in self.sentences)
         ladder: tuple[tuple[Label, float, Verdict], ...] = (
-            (Label.CRISIS, head.paged, self._crisis(place, Priority.PAGE)),
-            (Label.REFUSE, refused, Refuse(reason=self._refusal(place), rule=LEARNED)),
-            (Label.CRISIS, head.alarming, self._crisis(place, Priority.HIGH)),
-            (Label.FORMAL, head.formal, self._formal(place)),
+            (Label.CRISIS, head.paged, self._crisis(position, Priority.PAGE)),
+            (Label.REFUSE, refused, Refuse(reason=self._refusal(position), rule=LEARNED)),
+            (Label.CRISIS, head.alarming, self._crisis(position, Priority.HIGH)),
+            (Label.FORMAL, head.formal, self._formal(position)),
             (Label.WANTS_PERSON, head.wants_person, WANTS_PERSON),
             *((label, doubted, DOUBTFUL) for label in ASKED_FOR),
             (Label.GIVEN_AWAY, NEVER if pasted else head.secret_given, GIVEN_AWAY),
@@ -309,25 +309,25 @@ class ClassifiedRequests:
                 return verdict
         return None
 
-    def _crisis(self, place: int, priority: Priority) -> Escalate:
-        return Escalate(reason=self._kind(place, CRISES), priority=priority, rule=LEARNED)
+    def _crisis(self, position: int, priority: Priority) -> Escalate:
+        return Escalate(reason=self._kind(position, CRISES), priority=priority, rule=LEARNED)
 
-    def _formal(self, place: int) -> Escalate:
-        reason = self._kind(place, FORMALITIES)
+    def _formal(self, position: int) -> Escalate:
+        reason = self._kind(position, FORMALITIES)
         return Escalate(reason=reason, priority=Priority.NORMAL, rule=LEARNED)
 
-    def _refusal(self, place: int) -> RefusalReason:
-        demand, others, orders = self.probabilities[place][KINDS]
+    def _refusal(self, position: int) -> RefusalReason:
+        demand, others, orders = self.probabilities[position][KINDS]
         if max(demand, others, orders) < KNOWN:
             return RefusalReason.REQUEST
         if demand >= max(others, orders):
             return RefusalReason.SECRET
         if orders > others:
             return RefusalReason.DESK_INTERNALS
-        return max(REFUSALS, key=lambda kind: self.scores[place, PLACE[kind]])
+        return max(REFUSALS, key=lambda kind: self.scores[position, PLACE[kind]])
 
-    def _kind(self, place: int, kinds: Sequence[EscalationReason]) -> EscalationReason:
-        both = self.scores[place] + self.scores[-1]
+    def _kind(self, position: int, kinds: Sequence[EscalationReason]) -> EscalationReason:
+        both = self.scores[position] + self.scores[-1]
         return max(kinds, key=lambda kind: both[PLACE[kind]])
 
 

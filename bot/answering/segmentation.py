@@ -155,15 +155,15 @@ def _is_fragment(question: str) -> bool:
     return len(question.split()) <= FOLLOW_UP and not _is_dense(question)
 
 
-def _question(spoken: list[str], place: int) -> Question:
-    text = _shortened(spoken[place])
-    if not place or not needs_context(text):
+def _question(spoken: list[str], position: int) -> Question:
+    text = _shortened(spoken[position])
+    if not position or not needs_context(text):
         return Question(text=text)
-    first = place - 1
+    first = position - 1
     # "I am worried." says nothing of what the question points back to.
     while first and points_back(text) and _is_aside(spoken[first]):
         first -= 1
-    return Question(text=text, context=" ".join(spoken[first:place]))
+    return Question(text=text, context=" ".join(spoken[first:position]))
 
 
 def _is_aside(sentence: str) -> bool:

@@ -139,9 +139,9 @@ class WordOverlap:
     def __init__(self, texts: Sequence[str]) -> None:
         self._count = len(texts)
         places = defaultdict(list)
-        for place, text in enumerate(texts):
+        for index, text in enumerate(texts):
             for stem in _stems(text):
-                places[stem].append(place)
+                places[stem].append(index)
         self._places = {stem: np.array(found) for stem, found in places.items()}
 
     def shares(self, text: str) -> tuple[Array, float]:

@@ -156,24 +156,24 @@ class ReplyGrammar:
     def _parsed(self, text: str) -> list[ReplyUnit] | None:
         """Return the units of `text` in order; None when a part of it is no unit."""
         units: list[ReplyUnit] = []
-        place = 0
-        while place < len(text):
-            end = text.find(" ", place)
-            word = text[place : end if end >= 0 else len(text)]
-            fits = (u for u in self._by_word.get(word, ()) if _stands_at(u.text, text, place))
-            unit = next(fits, None) or self._number_at(text, place, units)
+        position = 0
+        while position < len(text):
+            end = text.find(" ", position)
+            word = text[position : end if end >= 0 else len(text)]
+            fits = (u for u in self._by_word.get(word, ()) if _stands_at(u.text, text, position))
+            unit = next(fits, None) or self._number_at(text, position, units)
             if unit is None:
                 return None
             units.append(unit)
-            place += len(unit.text) + 1
+            position += len(unit.text) + 1
         return units
 
-    def _number_at(self, text: str, place: int, before: Sequence[ReplyUnit]) -> ReplyUnit | None:
+    def _number_at(self, text: str, position: int, before: Sequence[ReplyUnit]) -> ReplyUnit | None:
         """Return the unit of question numbers, or of the case number behind its label, or None."""
         of_case = bool(before) and before[-1].kind is UnitKind.CASE
         pattern = CASE_NUMBER if of_case else NUMBERS
-        match = pattern.match(text, place)
-        if match is None or not _stands_at(match.group(), text, place):
+        match = pattern.match(text, position)
+        if match is None or not _stands_at(match.group(), text, position):
             return None
         return ReplyUnit(
             text=match.group(),
@@ -187,9 +187,9 @@ def fold_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-def _stands_at(unit: str, text: str, place: int) -> bool:
-    end = place + len(unit)
-    return text.startswith(unit, place) and (end == len(text) or text[end] == " ")
+def _stands_at(unit: str, text: str, position: int) -> bool:
+    end = position + len(unit)
+    return text.startswith(unit, position) and (end == len(text) or text[end] == " ")
 
 
 def _approved_units(knowledge: Knowledge) -> Iterator[ReplyUnit]:

@@ -78,8 +78,8 @@ def html_of(text: str, *, language: str, links: "Collection[str]", footnote: boo
     last = len(blocks) - 1
     body = "\n".join(
         piece
-        for place, block in enumerate(blocks)
-        for piece in _Writer(language, links).write(block, small=footnote and place == last)
+        for index, block in enumerate(blocks)
+        for piece in _Writer(language, links).write(block, small=footnote and index == last)
     )
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
     return (
@@ -158,16 +158,16 @@ class _Writer:
     def _inline(self, line: str) -> str:
         """Return a line as escaped HTML with its listed links as anchors."""
         pieces: list[str] = []
-        place = 0
+        position = 0
         for start, end in _spans_of_links(line):
             shown = line[start:end]
             target = next((t for t in (shown, f"mailto:{shown}") if t in self.links), "")
-            if target and start >= place:
-                pieces.append(html.escape(line[place:start], quote=False))
+            if target and start >= position:
+                pieces.append(html.escape(line[position:start], quote=False))
                 escaped = html.escape(shown, quote=False)
                 pieces.append(f'<a href="{html.escape(target)}">{escaped}</a>')
-                place = end
-        return "".join([*pieces, html.escape(line[place:], quote=False)])
+                position = end
+        return "".join([*pieces, html.escape(line[position:], quote=False)])
 
 
 def direction_of(text: str, language: str) -> str:
@@ -204,9 +204,9 @@ class _BodyChecker:
 
     def check(self, body: str) -> str:
         """Return what is not allowed in the body; empty for nothing."""
-        place = 0
-        while place < len(body):
-            token = TOKEN.match(body, place)
+        position = 0
+        while position < len(body):
+            token = TOKEN.match(body, position)
             if token is None:
                 return "its HTML has something else than plain elements and text"
             ends, tag, attributes, text = token.groups()
@@ -218,7 +218,7 @@ class _BodyChecker:
                 why = self._begin(tag, attributes)
             if why:
                 return why
-            place = token.end()
+            position = token.end()
         return "" if self._open == [""] else "an element of its HTML does not end"
 
     def _text(self, text: str) -> str:

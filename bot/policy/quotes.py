@@ -45,21 +45,21 @@ def without_quotes(text: str) -> str:
     """
     if RECORD.match(text):
         return text
-    place = _passed_on(text)
-    remaining = QUOTED.sub(' "…" ', QUOTED_LINE.sub("", text[:place]))
+    position = _passed_on(text)
+    remaining = QUOTED.sub(' "…" ', QUOTED_LINE.sub("", text[:position]))
     wide = sum(c >= WIDE_LETTERS for c in remaining)
     if len(remaining.split()) > FEW or wide > 2 * FEW:
         return remaining
-    return remaining.strip() if _shows(text[place:]) else text
+    return remaining.strip() if _shows(text[position:]) else text
 
 
 def find_quoted_text(text: str) -> str:
     """Return the quoted and forwarded parts of `text`, joined by line breaks."""
-    place = _passed_on(text)
-    above = text[:place]
+    position = _passed_on(text)
+    above = text[:position]
     lines = QUOTED_LINE.findall(above)
     inside = QUOTED.findall(QUOTED_LINE.sub("", above))
-    return "\n".join([*lines, *inside, text[place:]]).strip()
+    return "\n".join([*lines, *inside, text[position:]]).strip()
 
 
 def shown_mail(text: str) -> str:
@@ -75,22 +75,22 @@ def is_passed_on(text: str) -> bool:
 def _passed_on(text: str) -> int:
     """Return the offset where a forwarded mail begins; the length of `text` where there is none."""
     found = FORWARDED.search(text)
-    place = found.start() if found else len(text)
-    return min(place, _first_head(text))
+    position = found.start() if found else len(text)
+    return min(position, _first_head(text))
 
 
 def _first_head(text: str) -> int:
     """Return the offset of the first HEADERS different header lines in a row, or the length."""
-    place = 0
+    position = 0
     starts: list[tuple[int, str]] = []
     for line in text.split("\n"):
         if HEAD.match(line):
-            starts.append((place, line.split(":", 1)[0].strip(" *>|\t").casefold()))
+            starts.append((position, line.split(":", 1)[0].strip(" *>|\t").casefold()))
             if len({name for _, name in starts}) >= HEADERS:
                 return starts[0][0]
         elif line.strip() and not line.startswith((" ", "\t")):
             starts = []
-        place += len(line) + 1
+        position += len(line) + 1
     return len(text)
 
 

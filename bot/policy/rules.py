@@ -101,9 +101,9 @@ class LanguagePatterns:
         return rest != line and not (self.when.search(rest) and self._means(rest))
 
     def _hits(self, lines: bytes) -> Iterator[bytes]:
-        place = 0
+        position = 0
         for _ in range(MAX_HITS):
-            match = self.when.search(lines, place)
+            match = self.when.search(lines, position)
             if not match:
                 return
             begin = lines.rfind(b"\n", 0, match.start()) + 1
@@ -112,7 +112,7 @@ class LanguagePatterns:
                 yield lines[begin:]
                 return
             yield lines[begin:end]
-            place = end + 1
+            position = end + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,9 @@ def _mask_signature(lines: list[str]) -> list[str]:
     """Mask short lines from the closing phrase on, and a lone name in the last line."""
     masked_lines, is_below_close = [], False
     last = max((n for n, line in enumerate(lines) if line.strip()), default=0)
-    for place, line in enumerate(lines):
-        after = place and (is_below_close or (place == last and SIGNATURE.match(line)))
-        closing = place and CLOSE.match(line)
+    for index, line in enumerate(lines):
+        after = index and (is_below_close or (index == last and SIGNATURE.match(line)))
+        closing = index and CLOSE.match(line)
         signed = (
             after and line.strip() and "?" not in line and len(line.split()) <= MAX_SIGNATURE_WORDS
         )

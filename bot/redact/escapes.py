@@ -24,20 +24,20 @@ def decode_escapes(mapped: MappedText) -> MappedText | None:
     text: list[str] = []
     places: list[int] = []
     behind: list[int] = []
-    place = 0
+    position = 0
     for start, end, char in _find_escapes(mapped.text):
-        text += [mapped.text[place:start], char]
-        places += mapped.at[place:start]
-        behind += [spot + 1 for spot in mapped.at[place:start]]
+        text += [mapped.text[position:start], char]
+        places += mapped.at[position:start]
+        behind += [spot + 1 for spot in mapped.at[position:start]]
         if char:
             places.append(mapped.at[start])
             behind.append(mapped.end(end))
-        place = end
-    if not place:
+        position = end
+    if not position:
         return None
-    text.append(mapped.text[place:])
-    places += mapped.at[place:]
-    behind += [spot + 1 for spot in mapped.at[place:]]
+    text.append(mapped.text[position:])
+    places += mapped.at[position:]
+    behind += [spot + 1 for spot in mapped.at[position:]]
     return MappedText(text="".join(text), at=places, behind=behind)
 
 

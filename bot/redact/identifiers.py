@@ -59,10 +59,10 @@ class PublicIdentifiers:
         for _, end in spans:
             self._ends.append(max(end, self._ends[-1] if self._ends else 0))
 
-    def hold(self, place: int) -> bool:
-        """Return whether the character at `place` belongs to an identifier."""
-        before = bisect_right(self._starts, place)
-        return before > 0 and self._ends[before - 1] > place
+    def hold(self, position: int) -> bool:
+        """Return whether the character at `position` belongs to an identifier."""
+        before = bisect_right(self._starts, position)
+        return before > 0 and self._ends[before - 1] > position
 
 
 def _find_identifiers(mapped: MappedText) -> Iterator[tuple[int, int]]:

@@ -54,18 +54,18 @@ class MappedText:
     # For each character, the offset behind it in the original; None where each stands for one.
     behind: Sequence[int] | None = None
 
-    def start(self, place: int) -> int:
-        """Return the offset in the original of the character at `place`."""
-        return self.at[place]
+    def start(self, position: int) -> int:
+        """Return the offset in the original of the character at `position`."""
+        return self.at[position]
 
-    def end(self, place: int) -> int:
-        """Return the offset in the original behind the character before `place`.
+    def end(self, position: int) -> int:
+        """Return the offset in the original behind the character before `position`.
 
         Thus characters that were dropped after it are not masked.
         """
-        if not place:
+        if not position:
             return 0
-        return self.behind[place - 1] if self.behind else self.at[place - 1] + 1
+        return self.behind[position - 1] if self.behind else self.at[position - 1] + 1
 
 
 def folded(text: str) -> MappedText:
@@ -114,11 +114,11 @@ def look_alike_readings(mapped: MappedText) -> Iterator[MappedText]:
         return
     parts = [match.span() for match in RUN.finditer(mapped.text) if _is_mixed_run(match.group())]
     parts += [match.span() for match in WORD.finditer(mapped.text) if _is_mixed_word(match.group())]
-    place = 0
+    position = 0
     while parts:
-        yield _read_as_ascii(mapped, sorted(parts), place)
-        place += 1
-        parts = [part for part in parts if _has_reading(mapped.text[slice(*part)], place)]
+        yield _read_as_ascii(mapped, sorted(parts), position)
+        position += 1
+        parts = [part for part in parts if _has_reading(mapped.text[slice(*part)], position)]
 
 
 def _is_mixed_run(run: str) -> bool:
@@ -134,12 +134,13 @@ def _is_mixed_word(word: str) -> bool:
     )
 
 
-def _has_reading(part: str, place: int) -> bool:
-    return any(len(ascii_readings().get(char, "")) > place for char in set(part))
+def _has_reading(part: str, position: int) -> bool:
+    return any(len(ascii_readings().get(char, "")) > position for char in set(part))
 
 
-def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], place: int) -> MappedText:
-    """Return `parts` and the text near them, with lookalikes replaced by candidate number `place`.
+def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], position: int) -> MappedText:
+    """Return `parts` and the text near them, with lookalikes replaced by candidate number
+    `position`.
 
     A ligature becomes its letters.
     """
@@ -151,7 +152,7 @@ def _read_as_ascii(mapped: MappedText, parts: list[tuple[int, int]], place: int)
     for low, high in parts:
         read += [
             mapped.text[copied_to:low],
-            mapped.text[max(low, copied_to) : high].translate(reading_table(place)),
+            mapped.text[max(low, copied_to) : high].translate(reading_table(position)),
         ]
         copied_to = max(copied_to, high)
     vicinity = MappedText(
@@ -188,13 +189,13 @@ def lowered(text: str) -> str:
 def find_words(regex: Any, text: str) -> Iterator[tuple[int, int]]:
     """Yield the matches of a bytes pattern in a text of any script, as character offsets."""
     encoded = text.encode()
-    place = seen = 0
+    position = seen = 0
     for match in regex.finditer(encoded):
         start, end = match.span()
-        place += len(encoded[seen:start].decode())
+        position += len(encoded[seen:start].decode())
         length = len(encoded[start:end].decode())
-        yield place, place + length
-        place, seen = place + length, end
+        yield position, position + length
+        position, seen = position + length, end
 
 
 def without_gaps(mapped: MappedText) -> MappedText:

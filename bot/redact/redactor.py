@@ -64,11 +64,11 @@ def redact(text: str) -> Redaction:
     merged = _merge(sorted(spans, key=lambda span: (span.start, -span.end)))
     if not merged:
         return Redaction(text=text)
-    parts, place = [], 0
+    parts, position = [], 0
     for span in merged:
-        parts += [text[place : span.start], f"[removed: {KIND_NAMES[span.kind]}]"]
-        place = span.end
-    return Redaction(text="".join([*parts, text[place:]]), spans=tuple(merged))
+        parts += [text[position : span.start], f"[removed: {KIND_NAMES[span.kind]}]"]
+        position = span.end
+    return Redaction(text="".join([*parts, text[position:]]), spans=tuple(merged))
 
 
 def _read_disguises(text: str) -> Iterator[MappedText]:

@@ -42,8 +42,8 @@ def ssn(value: str) -> bool:
 def verhoeff(value: str) -> bool:
     """Return whether it passes the Verhoeff check, which the Aadhaar number of India uses."""
     check = 0
-    for place, digit in enumerate(reversed(digits_of(value))):
-        check = DIHEDRAL[check][PERMUTED[place % 8][digit]]
+    for index, digit in enumerate(reversed(digits_of(value))):
+        check = DIHEDRAL[check][PERMUTED[index % 8][digit]]
     return check == 0
 
 
@@ -180,8 +180,8 @@ def nric(value: str) -> bool:
     letters = {"S": "JZIHGFEDCBA", "T": "JZIHGFEDCBA", "M": "KLJNPQRTUWX"}.get(
         text[0], "XWUTRQPNMLK"
     )
-    place = 10 - total % 11 if text[0] == "M" else total % 11
-    return letters[place] == text[8]
+    position = 10 - total % 11 if text[0] == "M" else total % 11
+    return letters[position] == text[8]
 
 
 def rut(value: str) -> bool:
@@ -194,7 +194,7 @@ def rut(value: str) -> bool:
 def _permutations() -> list[list[int]]:
     rows = [list(range(10)), [1, 5, 7, 6, 2, 8, 3, 0, 9, 4]]
     while len(rows) < 8:
-        rows.append([rows[-1][place] for place in rows[1]])
+        rows.append([rows[-1][position] for position in rows[1]])
     return rows
 
 

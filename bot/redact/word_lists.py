@@ -25,10 +25,10 @@ def load_word_lists() -> dict[str, Any]:
 @cache
 def word_list(*path: str) -> frozenset[str]:
     """Return the list at `path` in the file, in lower case and without accents."""
-    place: Any = load_word_lists()
+    position: Any = load_word_lists()
     for key in path:
-        place = place[key]
-    return frozenset(split_list(place))
+        position = position[key]
+    return frozenset(split_list(position))
 
 
 def split_list(text: str) -> list[str]:

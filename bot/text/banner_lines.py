@@ -62,18 +62,18 @@ def _without_banner(groups: Sequence[list[str]]) -> tuple[list[list[str]], list[
     """Return the paragraphs without a banner at the beginning, and the lines of that banner."""
     removed: list[str] = []
     skipped = 0  # index of the first paragraph that is not yet taken as a banner
-    for place, block in enumerate(groups[: 2 * MAX_BANNER_BLOCKS]):
+    for index, block in enumerate(groups[: 2 * MAX_BANNER_BLOCKS]):
         if not block[0].strip():
             continue
         own, banner, asks = _separate_banner(block)
         if not banner:
             break
         if asks:
-            removed += [line for each in groups[skipped:place] for line in each if line.strip()]
+            removed += [line for each in groups[skipped:index] for line in each if line.strip()]
             removed += banner
-            skipped = place + 1
+            skipped = index + 1
         if own:
-            return ([own, *groups[place + 1 :]] if asks else list(groups[skipped:])), removed
+            return ([own, *groups[index + 1 :]] if asks else list(groups[skipped:])), removed
     return list(groups[skipped:]), removed
 
 
@@ -82,7 +82,7 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
     banner: list[str] = []
     weights: dict[str, int] = {}
     questions = label_weight = 0
-    for place, line in enumerate(block):
+    for index, line in enumerate(block):
         label, rest = split_label(line)
         if label:
             label_weight += LABEL_WEIGHT
@@ -98,7 +98,7 @@ def _separate_banner(block: Sequence[str]) -> tuple[list[str], list[str], bool]:
             else:
                 own = " ".join(each.text for each in sentences[number:])
                 return _decide_banner(
-                    [own, *block[place + 1 :]], banner, weights, questions, label_weight
+                    [own, *block[index + 1 :]], banner, weights, questions, label_weight
                 )
             banner.append(sentence.text)
     return _decide_banner([], banner, weights, questions, label_weight)
@@ -137,15 +137,15 @@ def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines without questions of footers among the last ones, and those questions."""
     own_lines, removed = list(lines), list[str]()
     seen = 0
-    for place in range(len(own_lines) - 1, 0, -1):
-        line = own_lines[place]
+    for index in range(len(own_lines) - 1, 0, -1):
+        line = own_lines[index]
         if not line.strip():
             continue
         seen += 1
-        if seen > MAX_FOOTER_LINES or QUOTED.match(line) or not has_words(own_lines[:place]):
+        if seen > MAX_FOOTER_LINES or QUOTED.match(line) or not has_words(own_lines[:index]):
             break
         own, footer = _separate_footer(line)
-        own_lines[place] = own
+        own_lines[index] = own
         removed += footer
     return own_lines, removed
 
@@ -153,9 +153,9 @@ def _without_footer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 def _separate_footer(line: str) -> tuple[str, list[str]]:
     """Return the person's part of a line, and the footer's question with all that follows it."""
     sentences = _split_line(line)
-    for place, sentence in enumerate(sentences):
-        if ASKING.search(sentence.text) and _is_footer_question(sentence, sentences[place + 1 :]):
-            first = place
+    for index, sentence in enumerate(sentences):
+        if ASKING.search(sentence.text) and _is_footer_question(sentence, sentences[index + 1 :]):
+            first = index
             while (
                 first
                 and not sentences[first - 1].is_personal

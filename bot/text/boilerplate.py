@@ -174,20 +174,20 @@ def _find_stretches(
     `enough` is the least weight of a stretch. With `may_ask`, a question with a topic of the group
     may be part of it: "Do not want these emails? Unsubscribe here."
     """
-    place = 0
-    while place < len(sentences):
-        end = place
+    position = 0
+    while position < len(sentences):
+        end = position
         while end < len(sentences) and _may_belong(sentences[end], group, may_ask=may_ask):
             end += 1
         last = end
-        while end < len(sentences) and last > place and not sentences[last - 1].weight(group):
+        while end < len(sentences) and last > position and not sentences[last - 1].weight(group):
             # A sentence without a topic, right before one of the person's, is the person's too.
             last -= 1
-        for first in range(place, last):
+        for first in range(position, last):
             if _begins_boilerplate(sentences, first, last, group, enough):
                 yield _whole_stretch(sentences, first, last, group)
                 break
-        place = end + 1
+        position = end + 1
 
 
 def _may_belong(sentence: WeighedSentence, group: str, *, may_ask: bool) -> bool:
@@ -300,26 +300,26 @@ def split_label(line: str) -> tuple[str, str]:
 def _without_trailer(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines without device lines and attributions at the end, and those taken out."""
     own_lines, trailer = list(lines), list[str]()
-    place = len(own_lines) - 1
-    while place > 0 and len(trailer) < MAX_TRAILER_LINES:
-        line = own_lines[place]
+    position = len(own_lines) - 1
+    while position > 0 and len(trailer) < MAX_TRAILER_LINES:
+        line = own_lines[position]
         if line.strip() and not QUOTED.match(line):
-            count = _count_trailer_lines(own_lines, place)
-            if not count or not has_words(own_lines[: place + 1 - count]):
+            count = _count_trailer_lines(own_lines, position)
+            if not count or not has_words(own_lines[: position + 1 - count]):
                 break
-            trailer += own_lines[place + 1 - count : place + 1]
-            del own_lines[place + 1 - count : place + 1]
-            place -= count - 1
-        place -= 1
+            trailer += own_lines[position + 1 - count : position + 1]
+            del own_lines[position + 1 - count : position + 1]
+            position -= count - 1
+        position -= 1
     return own_lines, trailer
 
 
-def _count_trailer_lines(lines: Sequence[str], place: int) -> int:
-    """Count the lines that end at `place` and make a device line or an attribution: 0, 1 or 2."""
-    line = lines[place].translate(DIRECTION_MARKS).strip()
+def _count_trailer_lines(lines: Sequence[str], position: int) -> int:
+    """Count the lines that end at `position` and are a device line or an attribution: 0, 1 or 2."""
+    line = lines[position].translate(DIRECTION_MARKS).strip()
     if is_device_line(line) or _is_attribution(line):
         return 1
-    before = lines[place - 1].translate(DIRECTION_MARKS).strip()
+    before = lines[position - 1].translate(DIRECTION_MARKS).strip()
     return 2 if before and _is_attribution(f"{before} {line}") and not _is_ended(before) else 0
 
 

@@ -232,8 +232,10 @@ def _widen(read: _LocatedLetters, matcher: _Matcher, run: Stretch) -> Stretch:
     )  # fmt: skip
 
 
-def _is_line_start(text: str, place: int) -> bool:
-    return not _letters(_without_marks_and_links(text[text.rfind("\n", 0, place) + 1 : place]))
+def _is_line_start(text: str, position: int) -> bool:
+    return not _letters(
+        _without_marks_and_links(text[text.rfind("\n", 0, position) + 1 : position])
+    )
 
 
 def _without_introduction(text: str) -> str:
@@ -325,10 +327,10 @@ def _locate_letters(text: str, links: tuple[str, ...]) -> _LocatedLetters:
                 skipped[start:end] = b"\1" * (end - start)
     letters: list[str] = []
     places: list[int] = []
-    for place, char in enumerate(text):
-        if not skipped[place] and (letter := _letter(char)):
+    for index, char in enumerate(text):
+        if not skipped[index] and (letter := _letter(char)):
             letters.append(letter)
-            places += [place] * len(letter)
+            places += [index] * len(letter)
     return _LocatedLetters(text=text, letters="".join(letters), places=places)
 
 

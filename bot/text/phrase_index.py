@@ -36,25 +36,25 @@ class PhraseIndex:
         A phrase is found only at the beginning of a word, except in scripts from UNSPACED on.
         """
         places: dict[str, dict[str, int]] = {}
-        for place, letter in enumerate(folded):
-            before = folded[place - 1 : place]
+        for index, letter in enumerate(folded):
+            before = folded[index - 1 : index]
             if letter.isalnum() and letter < UNSPACED and before.isalnum() and before < UNSPACED:
                 continue  # within a word
             for name, phrase in (
-                *self._by_start.get(folded[place : place + 2], ()),
+                *self._by_start.get(folded[index : index + 2], ()),
                 *self._by_start.get(letter, ()),
             ):
-                if _begins_at(folded, place, phrase):
-                    places.setdefault(name, {})[phrase] = place
+                if _begins_at(folded, index, phrase):
+                    places.setdefault(name, {})[phrase] = index
         return places
 
 
-def _begins_at(folded: str, place: int, phrase: str) -> bool:
+def _begins_at(folded: str, position: int, phrase: str) -> bool:
     """Does the phrase begin here? A * in it stands for up to MAX_GAP_CHARACTERS."""
     first, _, second = phrase.partition("*")
-    end = place + len(first)
+    end = position + len(first)
     reach = end + MAX_GAP_CHARACTERS + len(second)
-    return folded.startswith(first, place) and second in folded[end:reach]
+    return folded.startswith(first, position) and second in folded[end:reach]
 
 
 def fold_text(text: str) -> str:

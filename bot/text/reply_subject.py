@@ -56,16 +56,16 @@ def reply_subject(subject: str) -> str:
 
 def _without_unreadable(text: str) -> str:
     """Return `text` as one line, without control, invisible and bidirectional characters."""
-    kept = [char for place, char in enumerate(text) if _is_readable(text, place)]
+    kept = [char for index, char in enumerate(text) if _is_readable(text, index)]
     return " ".join("".join(kept).split())
 
 
-def _is_readable(text: str, place: int) -> bool:
-    char = text[place]
+def _is_readable(text: str, position: int) -> bool:
+    char = text[position]
     if char.isspace():
         return True
     if char in JOINERS:  # between two characters of a script that needs it
-        beside = text[max(place - 1, 0) : place] + text[place + 1 : place + 2]
+        beside = text[max(position - 1, 0) : position] + text[position + 1 : position + 2]
         return len(beside) == 2 and all(ord(each) > 0x2FF and not each.isspace() for each in beside)
     return unicodedata.category(char)[0] != "C"
 

@@ -82,12 +82,12 @@ def ascii_readings() -> dict[str, str]:
 
 
 @cache
-def reading_table(place: int = 0) -> dict[int, str]:
-    """Return a table for str.translate, from each look-alike to its reading number `place`.
+def reading_table(number: int = 0) -> dict[int, str]:
+    """Return a table for str.translate, from each look-alike to its reading `number`.
 
     A look-alike with fewer readings becomes its last one.
     """
-    return {ord(char): read[min(place, len(read) - 1)] for char, read in ascii_readings().items()}
+    return {ord(char): read[min(number, len(read) - 1)] for char, read in ascii_readings().items()}
 
 
 @cache

@@ -65,11 +65,11 @@ def unwrap(text: str) -> str:
     lines = _with_whole_links(lines)
     flowing = _breaks_of_programs(lines)
     pieces = [lines[0].rstrip() if 1 in flowing else lines[0]]
-    for place, line in enumerate(lines[1:], 1):
-        goes_on = place + 1 in flowing
+    for index, line in enumerate(lines[1:], 1):
+        goes_on = index + 1 in flowing
         shown = line.rstrip() if goes_on else line
-        if place in flowing:
-            pieces += [_joint(lines[place - 1], line), shown.strip()]
+        if index in flowing:
+            pieces += [_joint(lines[index - 1], line), shown.strip()]
         else:
             pieces += ["\n", shown]
     return "".join(pieces)
@@ -108,12 +108,12 @@ def _find_runs(lines: Sequence[str]) -> list[list[int]]:
     """Return runs of at least two neighbouring lines, by number, that may be one paragraph."""
     runs: list[list[int]] = []
     current: list[int] = []
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if current and not _may_follow(lines[current[-1]], line):
             runs.append(current)
             current = []
         if _may_flow(line):
-            current.append(place)
+            current.append(index)
     runs.append(current)
     return [run for run in runs if len(run) > 1]
 
@@ -174,9 +174,9 @@ def _continued_lines(
     return {i + 1 for i in continued if not _stands_alone(lines[i], lines[i + 1])}
 
 
-def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], int]) -> int:
+def _width_with_next(lines: Sequence[str], position: int, measure: Callable[[str], int]) -> int:
     """Return the length that a line would have with the first word of the next line."""
-    line, following = lines[place].rstrip(), lines[place + 1].strip()
+    line, following = lines[position].rstrip(), lines[position + 1].strip()
     word = following.split(maxsplit=1)[0]
     if _is_unspaced(line[-1:]) or _is_unspaced(word[:1]) or _splits_word(line, word):
         # A character that may not begin a line is carried over with the one before it.
@@ -188,9 +188,9 @@ def _width_with_next(lines: Sequence[str], place: int, measure: Callable[[str], 
     )
 
 
-def _goes_on(lines: Sequence[str], place: int) -> bool:
+def _goes_on(lines: Sequence[str], position: int) -> bool:
     """Does the sentence of a line plainly go on in the next: no end mark, then a small letter?"""
-    line, following = lines[place].rstrip(), lines[place + 1].strip()
+    line, following = lines[position].rstrip(), lines[position + 1].strip()
     if _is_ended(line):
         return False
     if _is_unspaced(following[:1]):  # people who write so break their lines within sentences

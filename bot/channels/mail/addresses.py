@@ -106,25 +106,25 @@ def _strip_surroundings(address: str) -> str:
 def _split_entries(value: str) -> list[str]:
     """Return the addr-spec of each entry of one header."""
     specs: list[str | None] = []
-    scan, depth, place, end = _AddressScan(), 0, 0, len(value)
-    while place < end:
-        char = value[place]
+    scan, depth, position, end = _AddressScan(), 0, 0, len(value)
+    while position < end:
+        char = value[position]
         if char == "\\":
-            place += 1
+            position += 1
             if not depth:
-                scan.add("\\" + value[place : place + 1])
+                scan.add("\\" + value[position : position + 1])
         elif char == "(":
             depth += 1
         elif depth:
             depth -= char == ")"
         elif char == '"':
-            place = _read_quoted(value, place, scan)
+            position = _read_quoted(value, position, scan)
         elif char in ",;" and not scan.inside:
             specs.append(scan.spec())
             scan = _AddressScan()
         else:
             _read_char(char, scan)
-        place += 1
+        position += 1
     specs.append(scan.spec())
     return [spec for spec in specs if spec is not None]
 
@@ -141,18 +141,18 @@ def _read_char(char: str, scan: _AddressScan) -> None:
         scan.add(char)
 
 
-def _read_quoted(value: str, place: int, scan: _AddressScan) -> int:
+def _read_quoted(value: str, position: int, scan: _AddressScan) -> int:
     """Read a quoted string and return where it ends.
 
     A quoted local part counts, a quoted display name does not. Quotes around a plain local part
     mean nothing; around any other they belong to the address, which then stays quoted and is never
     written to.
     """
-    text, place = "", place + 1
-    while place < len(value) and value[place] != '"':
-        place += value[place] == "\\"
-        text += value[place : place + 1]
-        place += 1
-    if scan.inside or value[place + 1 : place + 2] == "@":
+    text, position = "", position + 1
+    while position < len(value) and value[position] != '"':
+        position += value[position] == "\\"
+        text += value[position : position + 1]
+        position += 1
+    if scan.inside or value[position + 1 : position + 2] == "@":
         scan.add(text if PLAIN_LOCAL_PART.search(text) else f'"{text.replace("@", "%")}"')
-    return place
+    return position

@@ -78,7 +78,7 @@ def _protocol(received: str) -> str:
     """Return the protocol after the last `by`, in lower case; empty where none is named."""
     text = _blank_free_text(received)
     words = text.rpartition(";")[0].lower().split() or text.lower().split()
-    places = [place for place, word in enumerate(words) if word == "by"]
+    places = [index for index, word in enumerate(words) if word == "by"]
     after = words[places[-1] :] if places else []
     return after[after.index("with") + 1] if "with" in after[:-1] else ""
 

@@ -71,14 +71,14 @@ class ImapMailbox:
                 ref = f"{self.access.folder}/{self._validity}/{uid}"
                 yield Mail(ref=ref, raw=raw, is_cut=size > MAX_MAIL_BYTES)
 
-    def settle(self, ref: str, place: MailFolder) -> None:
+    def settle(self, ref: str, position: MailFolder) -> None:
         """Move a mail to its folder; do nothing if it was moved before."""
         validity, uid = _parse_reference(ref)
         with _mailbox_faults(self):
             client = self._connected()
             if validity != self._validity:
                 return  # the folder was recreated: the mail is listed again and known by its key
-            self._move(client, uid, place.value)
+            self._move(client, uid, position.value)
 
     def wait(self, seconds: float) -> None:
         """Wait in IDLE until something happens, at the latest for `seconds`."""
@@ -162,8 +162,8 @@ class ImapMailbox:
 
     def list_settled(self, since: datetime) -> Iterator[KeptMail]:
         """Yield the mails in the folders of settled ones that came that day or later."""
-        for place in MailFolder:
-            yield from self._kept(place.value, [["SINCE", since.date()]])
+        for position in MailFolder:
+            yield from self._kept(position.value, [["SINCE", since.date()]])
 
     def put_back(self, ref: str) -> None:
         """Move a settled mail to the folder that is read."""
@@ -221,7 +221,7 @@ class ImapMailbox:
                 )  # fmt: skip
 
     def _folders(self) -> tuple[str, ...]:
-        return (self.access.folder, *(place.value for place in MailFolder))
+        return (self.access.folder, *(position.value for position in MailFolder))
 
     def _folder_holds(self, client: IMAPClient, folder: str, message_id: str) -> bool:
         client.select_folder(folder, readonly=True)
@@ -370,11 +370,11 @@ def _context(access: MailboxAccess) -> ssl.SSLContext:
 
 
 def _make_folders(client: IMAPClient) -> None:
-    for place in MailFolder:
-        if not client.folder_exists(place.value):
+    for position in MailFolder:
+        if not client.folder_exists(position.value):
             with suppress(IMAPClientError):  # another worker was faster
-                client.create_folder(place.value)
-                client.subscribe_folder(place.value)
+                client.create_folder(position.value)
+                client.subscribe_folder(position.value)
 
 
 def _authserv_ids(answer: dict[bytes, object]) -> set[str]:

@@ -106,8 +106,8 @@ class LocalMailbox:
         self.root = root
         self.backlog = 0  # mails that the last search found and that were not yielded yet
         self._arrived = threading.Event()
-        for place in MailFolder:
-            Folder(root / place)
+        for position in MailFolder:
+            Folder(root / position)
 
     def waiting(self) -> Iterator[Mail]:
         """Yield the mails that are not settled, oldest first."""
@@ -117,12 +117,12 @@ class LocalMailbox:
             with suppress(FileNotFoundError):  # another worker was faster
                 yield Mail(ref=path.name, raw=path.read_bytes())
 
-    def settle(self, ref: str, place: MailFolder) -> None:
+    def settle(self, ref: str, position: MailFolder) -> None:
         """Move a mail to its folder.
 
         The move is not synced: a mail that is back after a crash is recognized by its key.
         """
-        target = self.root / place / "cur" / f"{ref}:2,S"
+        target = self.root / position / "cur" / f"{ref}:2,S"
         with suppress(FileNotFoundError):
             (self.new.path / "new" / ref).rename(target)
 
@@ -143,13 +143,13 @@ class LocalMailbox:
 
     def list_settled(self, since: datetime) -> Iterator[KeptMail]:
         """Yield the mails in the folders of settled ones; see MailArchive."""
-        for place in MailFolder:
-            for path in sorted((self.root / place).glob("*/*")):
+        for position in MailFolder:
+            for path in sorted((self.root / position).glob("*/*")):
                 with suppress(FileNotFoundError):
                     if path.is_file() and path.stat().st_mtime >= since.timestamp():
                         ref = str(path.relative_to(self.root))
                         raw = path.read_bytes()
-                        yield KeptMail(ref=ref, folder=place.value, raw=raw, waiting=False)
+                        yield KeptMail(ref=ref, folder=position.value, raw=raw, waiting=False)
 
     def put_back(self, ref: str) -> None:
         """Move a settled mail to where mails wait."""

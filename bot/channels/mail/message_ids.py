@@ -82,12 +82,12 @@ def mask_ids(ids: Sequence[str], key: bytes) -> tuple[str, ...]:
     """
     text = "\n".join(ids)
     spans = redact(text).spans if text else ()
-    masked, place = [], 0
+    masked, position = [], 0
     for each in ids:
-        end = place + len(each)
-        holds = any(span.start < end and place < span.end for span in spans)
+        end = position + len(each)
+        holds = any(span.start < end and position < span.end for span in spans)
         masked.append(_hashed(each, key) if holds else each)
-        place = end + 1
+        position = end + 1
     return tuple(masked)
 
 

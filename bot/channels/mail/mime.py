@@ -122,7 +122,7 @@ def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
     """
     headers: list[tuple[bytes, list[bytes]]] = []
     lines = split_header_lines(head[:MAX_HEAD_BYTES])[:MAX_HEADER_LINES]
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if line[:1] in (b" ", b"\t"):
             if headers:
                 headers[-1][1].append(line.replace(b"\r", b" "))
@@ -130,8 +130,8 @@ def parse_headers(head: bytes) -> tuple[tuple[Header, ...], bytes]:
         if HEADER_NAME.match(line):
             name, _, value = line.partition(b":")
             headers.append((name.strip(), [value.replace(b"\r", b" ")]))
-        elif not (place == 0 and line.startswith((b"From ", b">From "))):
-            return _decode_headers(headers), b"\n".join(lines[place:]) + b"\n\n"
+        elif not (index == 0 and line.startswith((b"From ", b">From "))):
+            return _decode_headers(headers), b"\n".join(lines[index:]) + b"\n\n"
     return _decode_headers(headers), b""
 
 
@@ -212,17 +212,17 @@ def _split_multipart(body: bytes, boundary: bytes, budget: ParsingBudget) -> lis
 
 def _find_delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
     """Yield where each delimiter line starts and ends, and whether it is the closing one."""
-    place = 0 if body.startswith(mark) else body.find(b"\n" + mark)
+    position = 0 if body.startswith(mark) else body.find(b"\n" + mark)
     for _ in range(MAX_DELIMITER_LINES):
-        if place < 0:
+        if position < 0:
             return
-        begin = place + (body[place : place + 1] == b"\n")
+        begin = position + (body[position : position + 1] == b"\n")
         stop = body.find(b"\n", begin)
         end = len(body) if stop < 0 else stop + 1
         tail = body[begin + len(mark) : min(end, begin + len(mark) + 200)].strip()
         if tail in (b"", b"--"):
-            yield place - (body[max(place - 1, 0) : place] == b"\r"), end, tail == b"--"
-        place = body.find(b"\n" + mark, max(end - 1, begin))
+            yield position - (body[max(position - 1, 0) : position] == b"\r"), end, tail == b"--"
+        position = body.find(b"\n" + mark, max(end - 1, begin))
     raise LimitError("too many lines like a delimiter")
 
 
@@ -233,15 +233,15 @@ def _decode_headers(lines_by_name: list[tuple[bytes, list[bytes]]]) -> tuple[Hea
     kind = next((value for name, value in joined_headers if name == b"content-type"), b"")
     named = CHARSET.search(kind[:MAX_PARAMETER_CHARACTERS])
     charset = named.group(1).decode("ascii") if named else ""
-    read = [place for place, (name, _) in enumerate(joined_headers) if name in DECODED_HEADERS][
+    read = [index for index, (name, _) in enumerate(joined_headers) if name in DECODED_HEADERS][
         :MAX_DECODED_HEADERS
     ]
     return tuple(
         (
             name.decode("ascii", "replace"),
-            decode_header_value(value, charset if place in read else None),
+            decode_header_value(value, charset if index in read else None),
         )
-        for place, (name, value) in enumerate(joined_headers)
+        for index, (name, value) in enumerate(joined_headers)
     )
 
 

@@ -70,9 +70,9 @@ def split_sentences(text: str) -> list[MailSentence]:
     plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT_CHARACTERS]))
     for paragraph, listed in _paragraphs(plain):
         pieces = SENTENCE_END.split(paragraph)
-        for place in range(0, len(pieces), 2):
-            words = pieces[place].strip()
-            end = pieces[place + 1] if place + 1 < len(pieces) else ""
+        for index in range(0, len(pieces), 2):
+            words = pieces[index].strip()
+            end = pieces[index + 1] if index + 1 < len(pieces) else ""
             if words and len(result) < MAX_SENTENCES:
                 result.append(
                     MailSentence(
@@ -139,7 +139,7 @@ def _split_patterns(lines: Iterable[str]) -> Iterator[str]:
 def _pattern_expression(pattern: str) -> str:
     pieces = [
         "".join(
-            _place_expression(word, after=place > 0) for place, word in enumerate(piece.split())
+            _place_expression(word, after=index > 0) for index, word in enumerate(piece.split())
         )
         for piece in pattern.split("…")
         if piece.strip()

@@ -192,13 +192,15 @@ def asks_answer_elsewhere(text: str, own_addresses: set[str]) -> bool:
 
     `own_addresses` holds addresses in lower case.
     """
-    for place in _statements_with_addresses(text):
+    for position in _statements_with_addresses(text):
         others = [
-            a for a in ADDRESS.findall(place) if a.lower().strip(ADDRESS_EDGES) not in own_addresses
+            a
+            for a in ADDRESS.findall(position)
+            if a.lower().strip(ADDRESS_EDGES) not in own_addresses
         ]
-        if not others or "·" in place or "|" in place:
+        if not others or "·" in position or "|" in position:
             continue
-        words = normal_form(ADDRESS.sub(f" {ADDRESS_WORD} ", place))
+        words = normal_form(ADDRESS.sub(f" {ADDRESS_WORD} ", position))
         if holds_pattern("elsewhere", words) and not holds_pattern("not_elsewhere", words):
             return True
     return False
@@ -210,9 +212,9 @@ def _statements_with_addresses(text: str) -> Iterator[str]:
     """
     for paragraph in re2.split(r"\n\s*\n", text[:20_000]):
         pieces = re2.split(r"([.!]\s|[。！？?])", " ".join(paragraph.split()) + " ")
-        for place in range(0, len(pieces), 2):
-            if pieces[place + 1 : place + 2] not in (["?"], ["？"]):
-                yield pieces[place]
+        for index in range(0, len(pieces), 2):
+            if pieces[index + 1 : index + 2] not in (["?"], ["？"]):
+                yield pieces[index]
 
 
 def _weigh_phrases(kind: ProgramKind, sentences: list[MailSentence]) -> int:

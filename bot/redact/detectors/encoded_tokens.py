@@ -39,11 +39,11 @@ def find_encoded_tokens(raw: bytes) -> Iterator[SecretMatch]:
     hits = {}
     for secret_format in prefixed_formats():
         for match in secret_format.regex.finditer(decoded):
-            place = bisect_right(starts, match.start()) - 1
-            if place not in hits and secret_format.passes(match.group()):
-                hits[place] = secret_format.kind
-    for place, kind in hits.items():
-        yield SecretMatch(kind, *stretches[place][0])
+            position = bisect_right(starts, match.start()) - 1
+            if position not in hits and secret_format.passes(match.group()):
+                hits[position] = secret_format.kind
+    for position, kind in hits.items():
+        yield SecretMatch(kind, *stretches[position][0])
 
 
 def _decode_or_empty(decode: Callable[[bytes], bytes], encoded: bytes) -> bytes:

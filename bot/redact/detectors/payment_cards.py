@@ -67,12 +67,12 @@ def find_cards(raw: bytes) -> Iterator[SecretMatch]:
 def _cards_in(raw: bytes, start: int, end: int) -> Iterator[SecretMatch]:
     """Yield whole digit groups that are a card number; a date or code beside them is left out."""
     groups = [match.span() for match in GROUPS.finditer(raw, start, end)]
-    place = 0
-    while place < len(groups):
-        taken = _card_from(raw, groups[place : place + MAX_GROUPS])
+    position = 0
+    while position < len(groups):
+        taken = _card_from(raw, groups[position : position + MAX_GROUPS])
         if taken:
-            yield SecretMatch(SecretKind.CARD, groups[place][0], groups[place + taken - 1][1])
-        place += taken or 1
+            yield SecretMatch(SecretKind.CARD, groups[position][0], groups[position + taken - 1][1])
+        position += taken or 1
 
 
 def _card_from(raw: bytes, groups: list[tuple[int, int]]) -> int:
@@ -101,20 +101,20 @@ def _is_card(digits: str) -> bool:
 
 def find_ibans(raw: bytes) -> Iterator[SecretMatch]:
     """Yield IBANs, cut to the length for their country, so that following words are not masked."""
-    place = 0
-    while match := IBAN.search(raw, place):
-        start, place = match.start(1), match.start(1) + 4
+    position = 0
+    while match := IBAN.search(raw, position):
+        start, position = match.start(1), match.start(1) + 4
         end = _end_of_iban(raw, start, match.end())
         if end and mod97("".join(c for c in raw[start:end].decode("latin-1") if c.isalnum())):
             yield SecretMatch(SecretKind.BANK_ACCOUNT, start, end)
-            place = end
+            position = end
 
 
 def _end_of_iban(raw: bytes, start: int, stop: int) -> int:
     length = IBAN_LENGTHS.get(raw[start : start + 2].decode("latin-1").upper(), 0)
     seen = 0
-    for place in range(start, stop):
-        seen += raw[place : place + 1].isalnum()
+    for index in range(start, stop):
+        seen += raw[index : index + 1].isalnum()
         if length and seen == length:
-            return 0 if raw[place + 1 : place + 2].isalnum() else place + 1
+            return 0 if raw[index + 1 : index + 2].isalnum() else index + 1
     return 0

@@ -62,8 +62,8 @@ def find_private_keys(raw: bytes, lowered_text: str) -> Iterator[SecretMatch]:
     yield from _find_headless(raw, lowered_text)
     ends = [match.end() for match in END.finditer(raw)]
     begins = [match.span() for match in BEGIN.finditer(raw)]
-    for place, (start, head) in enumerate(begins):
-        following = begins[place + 1][0] if place + 1 < len(begins) else len(raw)
+    for index, (start, head) in enumerate(begins):
+        following = begins[index + 1][0] if index + 1 < len(begins) else len(raw)
         nearest = bisect_left(ends, head)
         if nearest < len(ends) and ends[nearest] <= following:
             yield SecretMatch(SecretKind.PRIVATE_KEY, start, ends[nearest])

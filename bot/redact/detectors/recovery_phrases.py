@@ -88,26 +88,28 @@ def find_phrase_after(lowered_text: str, start: int) -> Iterator[tuple[int, int]
 
 def _end_of_list(lowered_text: str, start: int, stop: int) -> int:
     """Return the end of a list: a full stop behind a word, as one behind a number only counts."""
-    for place in range(start, stop):
-        char = lowered_text[place]
-        if char in "?!。" or (char == "." and place > start and lowered_text[place - 1].isalpha()):
-            return place
-        if lowered_text.startswith("\n\n", place) and place > start + 2:
-            return place
+    for index in range(start, stop):
+        char = lowered_text[index]
+        if char in "?!。" or (char == "." and index > start and lowered_text[index - 1].isalpha()):
+            return index
+        if lowered_text.startswith("\n\n", index) and index > start + 2:
+            return index
     return stop
 
 
 def _find_words(lowered_text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
-    place = start
-    while place < end:
-        if not lowered_text[place].isalpha():
-            place += 1
+    position = start
+    while position < end:
+        if not lowered_text[position].isalpha():
+            position += 1
             continue
-        first = place
-        while place < end and (lowered_text[place].isalpha() or lowered_text[place] == "'"):
-            place += 1
-        spans.append((first, place))
+        first = position
+        while position < end and (
+            lowered_text[position].isalpha() or lowered_text[position] == "'"
+        ):
+            position += 1
+        spans.append((first, position))
     return spans
 
 

@@ -45,13 +45,13 @@ class _SqueezedText:
         """Return a stretch of the squeezed text."""
         return self.squeezed[slice(*span)].decode("latin-1")
 
-    def gap_before(self, place: int) -> bytes:
+    def gap_before(self, position: int) -> bytes:
         """Return the gap in the original before a place of the squeezed text."""
-        return self.raw[self.at[place - 1] + 1 : self.at[place]] if place else b""
+        return self.raw[self.at[position - 1] + 1 : self.at[position]] if position else b""
 
-    def is_cut(self, place: int) -> bool:
+    def is_cut(self, position: int) -> bool:
         """Return whether the word in the original continues behind the place."""
-        behind = self.at[place - 1] + 1
+        behind = self.at[position - 1] + 1
         return self.raw[behind : behind + 1].isalnum()
 
 
@@ -70,10 +70,12 @@ def find_split_tokens(mapped: MappedText, plain: list[SecretMatch]) -> Iterator[
 
 def _is_new(taken: list[tuple[int, int]], low: int, high: int) -> bool:
     """Return whether the span is longer than one found before, without overlapping the next one."""
-    place = bisect_left(taken, (low, 0))
-    if place < len(taken) and taken[place][0] == low:
-        return taken[place][1] < high and (place + 1 == len(taken) or taken[place + 1][0] >= high)
-    return place == len(taken) or taken[place][0] >= high
+    position = bisect_left(taken, (low, 0))
+    if position < len(taken) and taken[position][0] == low:
+        return taken[position][1] < high and (
+            position + 1 == len(taken) or taken[position + 1][0] >= high
+        )
+    return position == len(taken) or taken[position][0] >= high
 
 
 def _follow_token(
@@ -95,11 +97,11 @@ def _follow_token(
 def _find_pieces(tight: _SqueezedText, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the stretches of squeezed text without gaps; a single dash belongs to the next one."""
     low = start
-    for place in range(start + 1, end):
-        parted = tight.at[place] != tight.at[place - 1] + 1
-        if parted and tight.squeezed[low:place] not in (b"-", b"_"):
-            yield low, place
-            low = place
+    for index in range(start + 1, end):
+        parted = tight.at[index] != tight.at[index - 1] + 1
+        if parted and tight.squeezed[low:index] not in (b"-", b"_"):
+            yield low, index
+            low = index
     yield low, end
 
 

@@ -28,9 +28,9 @@ def find_asked_passwords(text: str) -> Iterator[tuple[int, int]]:
     if "?" not in text or not any(char.isdigit() for char in text):
         return
     low = lowered(text)
-    place = 0
-    while (mark := low.find("?", place)) >= 0:
-        begin = max(place, mark - MAX_QUESTION_CHARACTERS, low.rfind("\n", place, mark) + 1)
+    position = 0
+    while (mark := low.find("?", position)) >= 0:
+        begin = max(position, mark - MAX_QUESTION_CHARACTERS, low.rfind("\n", position, mark) + 1)
         words = set(re.findall(r"[^\W\d_]+", low[begin:mark]))
         if words & word_list("exposure_words"):
             row = list(tokenize(text, begin, mark))
@@ -39,7 +39,7 @@ def find_asked_passwords(text: str) -> Iterator[tuple[int, int]]:
                 for index, each in enumerate(row)
                 if _is_chosen(each) and not _is_labelled(row, index)
             )
-        place = mark + 1
+        position = mark + 1
 
 
 def _is_chosen(token: Token) -> bool:

@@ -102,8 +102,8 @@ class KeywordProximity:
 
     def to(self, start: int, end: int, *, behind: int, before: int) -> bool:
         """Return whether a keyword begins between `start - behind` and `end + before`."""
-        place = bisect_left(self._starts, start - behind)
-        return place < len(self._starts) and self._starts[place] <= end + before
+        position = bisect_left(self._starts, start - behind)
+        return position < len(self._starts) and self._starts[position] <= end + before
 
 
 def _is_in_name(lowered_text: str, end: int) -> bool:
