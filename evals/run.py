@@ -114,7 +114,7 @@ def write_reports(made: Run, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_json(made, out / "results.json")
     (out / "summary.md").write_text(markdown_report.markdown_page(made), encoding="utf-8")
-    (out / "report.html").write_text(html_report.html_page(made), encoding="utf-8")
+    (out / "report.html").write_text(html_report.report_page(made), encoding="utf-8")
     print(console.console_report(made))
     print(f"reports: {out}/report.html, summary.md, results.json")
 

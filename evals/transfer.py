@@ -23,8 +23,8 @@ from bot.policy import screen
 from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.incidents import (
+    IncidentQuestion,
     LabelledIncident,
-    LabelledQuestion,
     folders,
     hash_incidents,
     read_labelled_incident,
@@ -49,7 +49,7 @@ Flags = npt.NDArray[np.bool_]
 class ScoredQuestion:
     """A question with its evidence, and whether quoting the first two passages would be right."""
 
-    asked: LabelledQuestion
+    asked: IncidentQuestion
     pair: str  # unique over all incidents
     unit_place: int  # rank of the first unit that answers, from 0
     passage_place: int

@@ -35,7 +35,7 @@ LEAST = 12  # letters; a shorter unit stands in too many labels to be one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledQuestion:
+class IncidentQuestion:
     """One labelled question; `gold` and `related` are places of units, or of passages."""
 
     text: str
@@ -58,7 +58,7 @@ class LabelledIncident:
 
     name: str
     index: UnitIndex
-    asked: tuple[LabelledQuestion, ...]
+    asked: tuple[IncidentQuestion, ...]
     vectors: Array
 
     @property
@@ -103,7 +103,7 @@ def shipped_incident(
 
 
 def _incident(
-    name: str, index: UnitIndex, asked: tuple[LabelledQuestion, ...], embed: Embed
+    name: str, index: UnitIndex, asked: tuple[IncidentQuestion, ...], embed: Embed
 ) -> LabelledIncident:
     vectors = np.asarray(embed([each.text for each in asked]), dtype=np.float32)
     return LabelledIncident(name=name, index=index, asked=asked, vectors=vectors)
@@ -118,9 +118,9 @@ def _rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**row, **part, "text": part["question"], "pair": ""}
 
 
-def _asked(row: dict[str, Any], units: Sequence[Unit], index: UnitIndex) -> LabelledQuestion:
+def _asked(row: dict[str, Any], units: Sequence[Unit], index: UnitIndex) -> IncidentQuestion:
     gold, related = (_places(row[label], units) for label in ("gold", "related"))
-    return LabelledQuestion(
+    return IncidentQuestion(
         text=row["text"], language=row["lang"], kind=KINDS[row["kind"]], pair=row["pair"],
         gold=gold, related=related,
         gold_passages=frozenset(int(index.passage_of[i]) for i in gold),
@@ -128,10 +128,10 @@ def _asked(row: dict[str, Any], units: Sequence[Unit], index: UnitIndex) -> Labe
     )  # fmt: skip
 
 
-def _case(case: Case, index: UnitIndex) -> LabelledQuestion:
+def _case(case: Case, index: UnitIndex) -> IncidentQuestion:
     gold = {index.passages.index(p) for group in case.gold for p in group}
     related = {index.passages.index(p) for p in case.related}
-    return LabelledQuestion(
+    return IncidentQuestion(
         text=case.text, language=case.lang, kind=KINDS[case.kind.value], pair=case.pair,
         gold=_units_in(gold, index), related=_units_in(related, index),
         gold_passages=frozenset(gold), related_passages=frozenset(related),

@@ -16,7 +16,7 @@ from bot.answering.evidence import QUOTED
 from bot.answering.labelled_ranker import AnsweredQuestions, LabelledRanker
 from bot.answering.transfer import Transfer, TransferRanker
 from bot.corpus.questions import Act
-from evals.fitting.incidents import LabelledIncident, LabelledQuestion
+from evals.fitting.incidents import IncidentQuestion, LabelledIncident
 
 SHARES = (0.2, 0.4, 0.6)  # of an incident's questions that people answered
 DRAWS = 4  # of the questions that they answered, for each share
@@ -115,7 +115,7 @@ def _judge_after_shares(
             yield _judge_question(incident, ranker, place)
 
 
-def _without_pairs(asked: Sequence[LabelledQuestion], rng: random.Random) -> list[int]:
+def _without_pairs(asked: Sequence[IncidentQuestion], rng: random.Random) -> list[int]:
     """Return the places of the open questions in random order, with one side of each pair."""
     order = [place for place, each in enumerate(asked) if each.kind not in DECIDED_BEFORE]
     rng.shuffle(order)

@@ -28,7 +28,7 @@ FILTERS = ("verdict", "split", "slice", "author", "lang", "expected", "got")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def html_page(run: Run) -> str:
+def report_page(run: Run) -> str:
     """Return the whole document."""
     parts = [
         *_head(run), *_tiles(run), *_charts(run), *_matrix(run), *_gates(run), *_figures(run),

@@ -13,7 +13,7 @@ from evals.day_one import (
     rates,
     table_rows,
 )
-from evals.fitting.incidents import LabelledQuestion
+from evals.fitting.incidents import IncidentQuestion
 from evals.gates import GatesError, Limit, read_gates
 from evals.transfer import ScoredQuestion
 
@@ -22,7 +22,7 @@ def decided(
     *, answered: bool, right: bool = False, related: bool = False, gold: bool = True, place: int = 0,
     language: str = "en",
 ) -> DecidedQuestion:  # fmt: skip
-    asked = LabelledQuestion(
+    asked = IncidentQuestion(
         text="?", language=language, kind="answerable" if gold else UNANSWERABLE, pair="",
         gold=frozenset({1} if gold else ()), related=frozenset(),
         gold_passages=frozenset({1} if gold else ()), related_passages=frozenset(),

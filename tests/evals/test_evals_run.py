@@ -303,8 +303,8 @@ def test_the_gap_between_fitted_and_held_out_is_told(tmp_path: Path) -> None:
     assert made.gap == pytest.approx(1 / 3)
     assert "fitted to its own authors" in console.console_report(made)
     assert "+33.3 points ⚠️" in markdown_report.markdown_page(made)
-    assert "+33.3 points" in html_report.html_page(made)
-    assert "+33.3" not in html_report.html_page(ran(tmp_path, slices=("faq",)))
+    assert "+33.3 points" in html_report.report_page(made)
+    assert "+33.3" not in html_report.report_page(ran(tmp_path, slices=("faq",)))
 
 
 def test_the_commands_load_what_they_need() -> None:
@@ -324,12 +324,12 @@ def test_progress_is_for_a_terminal(
 
 def test_a_clean_sweep_says_so(tmp_path: Path) -> None:
     made = ran(tmp_path)
-    assert "Every case is correct." in html_report.html_page(made)
+    assert "Every case is correct." in html_report.report_page(made)
     assert "not correct" not in markdown_report.markdown_page(made)
 
 
 def test_gates_that_hold_show_the_curve(tmp_path: Path) -> None:
-    page = html_report.html_page(ran(tmp_path))
+    page = html_report.report_page(ran(tmp_path))
     assert "threshold: 43 % answered, 0.0 % wrong" in page
     assert "threshold 0.50" in page
 

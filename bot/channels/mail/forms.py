@@ -7,7 +7,7 @@ address stands only in the text, and an answer to the sender would reach nobody.
 import re2
 
 from bot.channels.mail.parse import ParsedMail
-from bot.channels.mail.phrasing import ADDRESS, holds_pattern, normal_form, split_sentences
+from bot.channels.mail.phrasing import ADDRESS, holds_pattern, normal_form, split_mail_sentences
 from bot.channels.mail.rule_words import has_local_part_in
 
 # Matches "Name: Petra", "*E-mail:* petra@example.org", and "Message Body:" with its value below.
@@ -43,7 +43,7 @@ def is_form(mail: ParsedMail) -> bool:
     if len(fields) < MIN_FIELDS or MAIL_HEADERS & {name.lower() for name, _ in fields}:
         return False
     has_message_field = any(holds_pattern("message_field", normal_form(name)) for name, _ in fields)
-    noted = any(holds_pattern("form_notice", each.form) for each in split_sentences(text))
+    noted = any(holds_pattern("form_notice", each.form) for each in split_mail_sentences(text))
     site = has_local_part_in(mail.sender, "form_senders") or has_local_part_in(
         mail.sender, "system_senders"
     )

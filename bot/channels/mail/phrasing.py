@@ -64,7 +64,7 @@ def normal_form(text: str) -> str:
     return "".join(f" {word} " for word in words)
 
 
-def split_sentences(text: str) -> list[MailSentence]:
+def split_mail_sentences(text: str) -> list[MailSentence]:
     """Return the sentences of the beginning of a text; lines of a paragraph are joined."""
     result: list[MailSentence] = []
     plain = DATE_DOT.sub(r"\1 ", LINK.sub(" ", text[:MAX_TEXT_CHARACTERS]))

@@ -27,7 +27,7 @@ from bot.channels.mail.phrasing import (
     holds_pattern,
     normal_form,
     pattern_table,
-    split_sentences,
+    split_mail_sentences,
 )
 from bot.channels.mail.rule_words import has_local_part_in, is_reply, strip_subject_prefixes
 
@@ -156,14 +156,14 @@ def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
     """Return the evidence in the visible text, the subject and the parts of a mail."""
     visible_text = mail.visible.strip() or mail.text.strip()
     text = SUBJECT_LINE.sub("", visible_text)
-    unquoted = split_sentences(QUOTED_TEXT.sub(" ", text))
+    unquoted = split_mail_sentences(QUOTED_TEXT.sub(" ", text))
     personal = any(speaks_of_oneself(each) and not each.question for each in unquoted)
     weights = {kind: _weigh_phrases(kind, unquoted) for kind in ProgramKind}
     composed = {
         kind: max(0, _weigh_free_wording(kind, unquoted) - weights[kind]) for kind in ProgramKind
     }
     about_a_mail = any(weights[kind] >= PROGRAM_WEIGHT for kind in ABOUT_A_MAIL)
-    own_sentences = unquoted if about_a_mail else split_sentences(text)
+    own_sentences = unquoted if about_a_mail else split_mail_sentences(text)
     structure = _weigh_structure(mail, weights)
     for kind in ProgramKind:
         weights[kind] += composed[kind]
@@ -176,9 +176,10 @@ def find_program_evidence(mail: ParsedMail) -> ProgramEvidence:
         hints=hints,
         weights={kind: weight for kind, weight in weights.items() if weight},
         composed=sum(composed.values()),
-        asks=_holds_question(own_sentences or split_sentences(mail.subject)),
+        asks=_holds_question(own_sentences or split_mail_sentences(mail.subject)),
         may_ask=any(
-            _may_be_asked(sentence) for sentence in split_sentences(visible_text or mail.subject)
+            _may_be_asked(sentence)
+            for sentence in split_mail_sentences(visible_text or mail.subject)
         ),
         about=any(_is_about_programs(sentence) for sentence in own_sentences),
         structural=max(structure.values(), default=0) >= CERTAIN_WEIGHT,
