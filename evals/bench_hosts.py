@@ -93,9 +93,9 @@ def run_burst(
     password = secrets.token_hex(8)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hosts-")))
-        made = [stack.enter_context(machines.host(n, alone=hosts == 1)) for n in range(hosts)]
+        started = [stack.enter_context(machines.host(n, alone=hosts == 1)) for n in range(hosts)]
         real = stack.enter_context(mail_servers.servers(password))
-        outside = [host.address for host in made if host.namespace]
+        outside = [host.address for host in started if host.namespace]
         url = stack.enter_context(postgres.server(outside))
         chroma = stack.enter_context(machines.chroma_server(settings, folder))
         ports = (real.imap, real.smtp, chroma)
@@ -103,7 +103,7 @@ def run_burst(
             stack.enter_context(machines.forwarding(outside, ports))
         knowledge = shutil.copytree(settings.knowledge, folder / "knowledge")
         (knowledge / "limits.yaml").write_text(_uncapped(), encoding="utf-8")
-        for host in made:
+        for host in started:
             stack.callback(machines.end, host)
             own = "" if sqlite else url.replace("127.0.0.1", host.address)
             where = {
@@ -112,10 +112,10 @@ def run_burst(
             }  # fmt: skip
             for worker in range(workers):
                 machines.start(host, settings, folder / f"home{host.number}{worker}", where)
-        _wait(lambda: all(_has_started(host) for host in made))
+        _wait(lambda: all(_has_started(host) for host in started))
         home = folder / "home00"
         database = f"sqlite:///{home / 'desk.sqlite3'}" if sqlite else url
-        return _measure(made, real, database, texts, mails=mails, workers=workers)
+        return _measure(started, real, database, texts, mails=mails, workers=workers)
 
 
 def _measure(

@@ -57,11 +57,11 @@ def compare(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_set
         if note:
             print(note)
         checked = (*compared.checked, *_regressions(compared, gates))
-    made = replace(compared, checked=checked)
-    write_reports(made, arguments.out)
+    result = replace(compared, checked=checked)
+    write_reports(result, arguments.out)
     if arguments.summary:
-        _append(arguments.summary, markdown_report.markdown_page(made))
-    return made.code
+        _append(arguments.summary, markdown_report.markdown_page(result))
+    return result.code
 
 
 def compared_with(head: Run, base: Base) -> Run:
@@ -111,14 +111,14 @@ def run_base(tree: Path, name: str, gates: Path) -> Base:
         # Copied, because Python would resolve a link and import head's bot from beside it.
         shutil.copytree(Path(__file__).parent, stage / "evals", ignore=_unwanted)
         _share_models(stage)
-        done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+        process = subprocess.run(  # noqa: S603 - our own interpreter and arguments
             _command(stage, gates.resolve()),
             cwd=stage, capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip
         results = stage / "out" / "results.json"
-        if done.returncode not in (0, 1) or not results.exists():
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            why = said[-1] if said else f"exit {done.returncode}"
+        if process.returncode not in (0, 1) or not results.exists():
+            said = (process.stderr.strip() or process.stdout.strip()).splitlines()
+            why = said[-1] if said else f"exit {process.returncode}"
             return Base(name=name, verdicts={}, note=f"{name} cannot run these cases: {why}")
         cases = json.loads(results.read_text(encoding="utf-8"))["cases"]
     return Base(name=name, verdicts={c["id"]: c["verdict"] for c in cases})
@@ -161,14 +161,14 @@ def _append(path: Path, page: str) -> None:
 
 
 def _git(*words: str, remedy: str) -> str:
-    done = subprocess.run(  # noqa: S603 - fixed words, no shell
+    process = subprocess.run(  # noqa: S603 - fixed words, no shell
         ["git", *words],  # noqa: S607 - whichever git the developer uses
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
+    if process.returncode:
+        said = process.stderr.strip().splitlines()
         raise InputError(f"git {' '.join(words[:3])}: {said[0] if said else 'failed'}; {remedy}")
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

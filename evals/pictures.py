@@ -281,12 +281,12 @@ def _browse(browser: str, folder: str, *arguments: str) -> str:
         "--disable-lcd-text", f"--user-data-dir={folder}/profile", *arguments,
     ]  # fmt: skip
     try:
-        done = subprocess.run(  # noqa: S603 - a browser found on the path, on a page of ours
+        process = subprocess.run(  # noqa: S603 - a browser found on the path, on a page of ours
             command, capture_output=True, text=True, timeout=BROWSER_SECONDS, check=True
         )
     except subprocess.SubprocessError as error:
         raise MissingError(f"{browser} failed: {type(error).__name__}") from None
-    return done.stdout
+    return process.stdout
 
 
 @contextmanager

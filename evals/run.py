@@ -49,38 +49,38 @@ class RunOptions:
 
 def run(argv: Sequence[str], make: Callable[[], EvaluatedDesk] = desk_of_settings) -> int:
     """Run, report and return 0 when the gates hold, else 1; errors are raised."""
-    choice = _parse(argv)
-    made = measure_run(choice, make)
-    if made.scripted:
-        print(f"{len(made.graded)} messages went through; {made.stamp['decision']}")
+    options = _parse(argv)
+    result = measure_run(options, make)
+    if result.scripted:
+        print(f"{len(result.graded)} messages went through; {result.stamp['decision']}")
         print("a server on this machine is taken for a script: there are no figures of quality")
         return 0
-    write_reports(made, choice.out)
-    return made.code
+    write_reports(result, options.out)
+    return result.code
 
 
-def measure_run(choice: RunOptions, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
+def measure_run(options: RunOptions, make: Callable[[], EvaluatedDesk] = desk_of_settings) -> Run:
     """Run the chosen cases, check the gates and return the run."""
     began = time.perf_counter()
-    gates = read_gates(choice.gates)
-    placed = select_cases(read_cases(choice.cases), choice)
+    gates = read_gates(options.gates)
+    placed = select_cases(read_cases(options.cases), options)
     desk = make()
     check_passages(placed, frozenset(desk.knowledge.passages))
     later = {each.passage: each.by for each in desk.knowledge.notes.superseded}
     cases = [accept_superseding(p.case, later) for p in placed]
-    stamp, say = stamp_of(desk, choice.cases, choice.gates), progress(len(cases))
-    if choice.model:
-        lived = live(cases, desk, threads=choice.jobs, say=say)
+    stamp, say = stamp_of(desk, options.cases, options.gates), progress(len(cases))
+    if options.model:
+        lived = live(cases, desk, threads=options.jobs, say=say)
         seen = list(lived.runs[0])
         stamp["decision"] += f", {lived.line}"
     else:
-        seen = run_cases(cases, desk, make, jobs=choice.jobs, say=say)
+        seen = run_cases(cases, desk, make, jobs=options.jobs, say=say)
     if desk.model:
         stamp["decision"] += f", {describe_consultations(seen)}"
     if desk.model and SCRIPTED not in desk.model:
         stamp["decision"] += f", {describe_worth(cases, seen)}"
     graded = tuple(grade(case, done) for case, done in zip(cases, seen, strict=True))
-    checked, kept = _gated(choice, gates, graded, desk)
+    checked, kept = _gated(options, gates, graded, desk)
     return Run(
         graded=graded,
         checked=checked,
@@ -109,21 +109,21 @@ def _gated(
     return (*checked, *apply_kept(gates, kept)), kept
 
 
-def write_reports(made: Run, out: Path) -> None:
+def write_reports(result: Run, out: Path) -> None:
     """Write all reports into `out` and print the console table."""
     out.mkdir(parents=True, exist_ok=True)
-    write_json(made, out / "results.json")
-    (out / "summary.md").write_text(markdown_report.markdown_page(made), encoding="utf-8")
-    (out / "report.html").write_text(html_report.report_page(made), encoding="utf-8")
-    print(console.console_report(made))
+    write_json(result, out / "results.json")
+    (out / "summary.md").write_text(markdown_report.markdown_page(result), encoding="utf-8")
+    (out / "report.html").write_text(html_report.report_page(result), encoding="utf-8")
+    print(console.console_report(result))
     print(f"reports: {out}/report.html, summary.md, results.json")
 
 
-def select_cases(placed: Sequence[LocatedCase], choice: RunOptions) -> list[LocatedCase]:
+def select_cases(placed: Sequence[LocatedCase], options: RunOptions) -> list[LocatedCase]:
     """Return the chosen cases; CasesError for an unknown author or slice, or when none is left."""
     for name, wanted, there in (
-        ("author", choice.authors, {p.case.author for p in placed}),
-        ("slice", choice.slices, {p.case.slice for p in placed}),
+        ("author", options.authors, {p.case.author for p in placed}),
+        ("slice", options.slices, {p.case.slice for p in placed}),
     ):
         if unknown := sorted(set(wanted) - there):
             raise CasesError(
@@ -133,14 +133,14 @@ def select_cases(placed: Sequence[LocatedCase], choice: RunOptions) -> list[Loca
         p
         for p in placed
         if (
-            choice.split in ("all", p.case.split)
-            or (choice.split == "test" and p.case.split in TAKEN_ALONG)
+            options.split in ("all", p.case.split)
+            or (options.split == "test" and p.case.split in TAKEN_ALONG)
         )
-        and (not choice.authors or p.case.author in choice.authors)
-        and (not choice.slices or p.case.slice in choice.slices)
+        and (not options.authors or p.case.author in options.authors)
+        and (not options.slices or p.case.slice in options.slices)
     ]
     if not kept:
-        raise CasesError(f"{choice.cases}: no case is left to run; an empty run proves nothing")
+        raise CasesError(f"{options.cases}: no case is left to run; an empty run proves nothing")
     return kept
 
 

@@ -81,8 +81,8 @@ def draw_learning(points: Sequence[tuple[int, float, float]]) -> str:
     top = _top([value for _, *values in points for value in values])
     last = max(1, len(points) - 1)
     lines = [
-        (name, says, [(i / last, point[part]) for i, point in enumerate(points)])
-        for name, says, part in (
+        (name, legend, [(i / last, point[part]) for i, point in enumerate(points)])
+        for name, legend, part in (
             ("curve", "of the stream answered rightly by itself", 1),
             ("second", "of its answers wrong", 2),
         )
@@ -99,8 +99,8 @@ def draw_learning(points: Sequence[tuple[int, float, float]]) -> str:
     middle = (LEFT + WIDE - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HIGH - 8}" text-anchor="middle">labels</text>')
     parts += [
-        f'<text class="{name}" x="{LEFT + 10}" y="{TOP + 14 + 16 * i}">{says}</text>'
-        for i, (name, says, _) in enumerate(lines)
+        f'<text class="{name}" x="{LEFT + 10}" y="{TOP + 14 + 16 * i}">{legend}</text>'
+        for i, (name, legend, _) in enumerate(lines)
     ]
     drawn = _frame("What a desk learns from approved answers", parts)
     head = '<svg xmlns="http://www.w3.org/2000/svg" '
