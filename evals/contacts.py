@@ -38,7 +38,7 @@ def contacts(argv: Sequence[str]) -> int:
     app = App(read_settings(), print)
     encoder = CachedEncoder(E5(app.settings.models, print), app.settings.home / "contacts.npz")
     own, others = combined()
-    advice = {passage.id for passage in app.responder.advice_on_messages()}
+    advice = {passage.id for passage in app.responder.finder.find_advice_on_messages()}
     exercises = _exercises(app.knowledge.exercises, advice)
     learned, kept = exercises[:EXERCISES], exercises[EXERCISES:]
     groups = [own, others, [each.text for each in learned]]

@@ -1,19 +1,100 @@
-"""Chooses the threshold for a question, and the reason of an escalation below it.
+"""Decides the outcome of one question: by its verdict, or by how sure an answer is.
 
 The thresholds come from the judge, which has them from calibration (`bot.answering.calibration`):
 one for English, one for other languages, and a strict one; `DESK_THRESHOLD` may replace the first.
 """
 
 from collections.abc import Container
+from typing import assert_never
 
 from bot.answering import segmentation
-from bot.answering.interpretation import InterpretedQuestion, is_about_sample
+from bot.answering.interpretation import InterpretedQuestion, is_about_sample, is_probable_refusal
+from bot.answering.passage_finder import PassageFinder
 from bot.corpus.questions import Act
-from bot.domain import EscalationReason
+from bot.domain import (
+    Answer,
+    AnswerReason,
+    Escalation,
+    EscalationReason,
+    Outcome,
+    Refusal,
+    RefusalReason,
+)
+from bot.policy import Escalate, Refuse, Verdict
 from bot.ports import Judge, Judgement
 
 # Probability of a silent topic from which on the reason is NOT_IN_POST instead of UNSURE.
 SURELY_SILENT = 0.4
+
+
+def decide_question(
+    interpreted: InterpretedQuestion,
+    verdict: Verdict | None,
+    finder: PassageFinder,
+    language: str,
+    *,
+    held_secret: bool,
+    several: bool,
+) -> Outcome:
+    """Return the outcome of a question: that of its verdict, else an answer or an escalation.
+
+    `several` says that the message has more questions, and `held_secret` that a secret was masked
+    in it; both make an answer shorter or rarer.
+    """
+    if verdict:
+        return outcome_of_verdict(interpreted, verdict, finder)
+    if is_probable_refusal(interpreted):
+        verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
+        return outcome_of_verdict(interpreted, verdict, finder)
+    judged, knowledge = interpreted.judgement, finder.knowledge
+    candidates, may_send = finder.find_answering(interpreted)
+    threshold = threshold_of(interpreted, finder.judge, language, held_secret=held_secret)
+    if language not in knowledge.templates:
+        reason = EscalationReason.LANGUAGE
+    elif not finder.may_quote(judged, language):
+        reason = EscalationReason.UNSURE
+    elif may_send and judged.probability >= threshold:
+        quoted = judged.quoted_among_several if several else judged.quoted_alone
+        return Answer(
+            question=interpreted.question.text,
+            reason=AnswerReason.PUBLISHED,
+            probability=judged.probability,
+            passages=finder.complete(candidates[:quoted]),
+            candidates=candidates,
+        )
+    else:
+        reason = reason_unanswered(judged, knowledge.silent_topics)
+    return Escalation(
+        question=interpreted.question.text,
+        reason=reason,
+        probability=judged.probability,
+        candidates=candidates,
+    )
+
+
+def outcome_of_verdict(
+    interpreted: InterpretedQuestion, verdict: Verdict, finder: PassageFinder
+) -> Outcome:
+    """Return the refusal or escalation that a verdict is, with candidates for staff."""
+    candidates = finder.list_candidates(interpreted.judgement)
+    match verdict:
+        case Refuse():
+            return Refusal(
+                question=interpreted.question.text,
+                reason=verdict.reason,
+                probability=interpreted.judgement.probability,
+                candidates=candidates,
+            )
+        case Escalate():
+            return Escalation(
+                question=interpreted.question.text,
+                reason=verdict.reason,
+                priority=verdict.priority,
+                probability=interpreted.judgement.probability,
+                candidates=candidates,
+            )
+        case _:
+            assert_never(verdict)
 
 
 def threshold_of(

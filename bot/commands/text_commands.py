@@ -126,7 +126,7 @@ def _explain(into: list[str], app: "App") -> Callable[[Any], None]:
         into.append("  " + ", ".join(f"{name}={value:.2f}" for name, value in judged.features))
         into.extend(
             f"  near {h.cosine:.2f} {h.label}: {h.text[:60]}"
-            for h in app.responder.near(reading.view)
+            for h in app.responder.finder.near(reading.view)
         )
 
     return note

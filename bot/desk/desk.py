@@ -324,9 +324,9 @@ class Desk:
             return None
         lone = self.responder.find_lone_question(message, response)
         # The vector is made by this machine's own encoder, which the contact reader uses too.
-        if lone is None or self.responder.contact_classifier is None:
+        if lone is None or self.responder.finder.contact_classifier is None:
             return None
-        vector = np.asarray(self.responder.contact_classifier.vector(lone.text), np.float32)
+        vector = np.asarray(self.responder.finder.contact_classifier.vector(lone.text), np.float32)
         return OpenQuestion(vector=vector, is_alone=lone.is_alone, words=lone.words)
 
     def _is_silenced(self, message_id: int, response: Response) -> bool:
@@ -361,7 +361,7 @@ class Desk:
         A passage that may not be quoted is replaced by what is quoted in its place.
         """
         known = self.knowledge.passages
-        quoted = self.responder.complete([known[name] for name in passages if name in known])
+        quoted = self.responder.finder.complete([known[name] for name in passages if name in known])
         answer = Answer(
             question=case.text, reason=AnswerReason.PUBLISHED, probability=0.0, passages=quoted,
             candidates=quoted,
@@ -383,7 +383,7 @@ class Desk:
                 question=o.question,
                 reason=AnswerReason.PUBLISHED,
                 probability=o.probability,
-                passages=self.responder.complete(o.candidates[:QUOTED]),
+                passages=self.responder.finder.complete(o.candidates[:QUOTED]),
                 candidates=o.candidates,
             )
             if isinstance(o, Escalation) and o.candidates and o.probability >= NEAR

@@ -207,7 +207,7 @@ class Recall:
     def _entry(self, answer: SentAnswer, findings: Sequence[_Finding]) -> Outdated:
         language = self._language_of(text_of(answer.body))
         found = tuple(dict.fromkeys(p for f in findings for p in f.now))
-        now = self.responder.complete(found)
+        now = self.responder.finder.complete(found)
         return Outdated(
             conversation_id=answer.conversation_id, message_id=answer.message_id,
             recipient=answer.recipient, sent_at=answer.sent_at, why=findings[0].why,

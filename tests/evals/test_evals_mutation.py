@@ -42,7 +42,7 @@ def cases() -> list[Case]:
 @pytest.fixture(scope="module")
 def once(app: App) -> Once:
     made = app.responder
-    return Once(made.retriever, made.judge)
+    return Once(made.finder.retriever, made.finder.judge)
 
 
 def desk_of(

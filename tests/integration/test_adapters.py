@@ -85,12 +85,12 @@ def test_without_a_model_word_search_takes_over(
     monkeypatch.setattr("bot.adapters.e5.fetch_weights", gone)
     said: list[str] = []
     bare = App(app.settings.model_copy(update={"home": tmp_path / "bare"}), said.append)
-    assert isinstance(bare.responder.retriever, BM25)
+    assert isinstance(bare.responder.finder.retriever, BM25)
     assert any("word search" in line for line in said)
 
 
 def test_one_question_is_decided_alike_with_and_without_chroma(app: App) -> None:
     alone = App(app.settings, once=True)
     for text in ("were keys exposed", "how many people were hit", "is mixpanel gone for good"):
-        near = [(h.label, round(h.cosine, 2)) for h in app.responder.near(text, 3)]
-        assert [(h.label, round(h.cosine, 2)) for h in alone.responder.near(text, 3)] == near
+        near = [(h.label, round(h.cosine, 2)) for h in app.responder.finder.near(text, 3)]
+        assert [(h.label, round(h.cosine, 2)) for h in alone.responder.finder.near(text, 3)] == near

@@ -34,7 +34,7 @@ def test_somebody_is_called_for_each_danger(app: App) -> None:
 def test_no_fact_of_the_incident_stands_under_a_question_about_a_stranger(
     app: App, half: str
 ) -> None:
-    advice = set(app.responder.advice_on_messages())
+    advice = set(app.responder.finder.find_advice_on_messages())
     told = {text: app.responder.respond(Message(text=text)) for text in inputs("strangers")[half]}
     answers = [(t, o) for t, r in told.items() for o in r.outcomes if isinstance(o, Answer)]
     assert [text for text, answer in answers if not advice.issuperset(answer.passages)] == []

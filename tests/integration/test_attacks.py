@@ -48,7 +48,7 @@ class Doors:
 
     def __init__(self, app: App, service: Service, side: SlackSide) -> None:
         self.app, self.service, self.side = app, service, side
-        advice = {passage.id for passage in app.responder.advice_on_messages()}
+        advice = {passage.id for passage in app.responder.finder.find_advice_on_messages()}
         self.safe = advice | {*app.knowledge.notes.quote_in_refusals}
         self.plants: list[Plant] = []
         self.kinds = cycle(KINDS)

@@ -20,7 +20,7 @@ YES_OR_NO = ("Yes.", "No.")
 def test_a_question_about_a_stranger_gets_the_rules_on_messages_or_a_person(app: App) -> None:
     told = yaml.safe_load(STRANGERS.read_text(encoding="utf-8"))
     texts = [text for lines in told.values() for text in lines.split("\n")]
-    rules = {passage.id for passage in app.responder.advice_on_messages()}
+    rules = {passage.id for passage in app.responder.finder.find_advice_on_messages()}
     wrong = [text for text in texts if _quoted(app, text) - rules]
     assert len(texts) >= 50
     assert len(wrong) <= MOST_WRONG, wrong

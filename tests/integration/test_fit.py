@@ -85,7 +85,7 @@ def test_a_start_reads_no_wordings(small: App, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("bot.corpus.knowledge.read_questions", read)
     again = App(Settings(home=small.settings.home, knowledge=small.settings.knowledge), once=True)
     assert again.fit is not None
-    assert again.responder.near("Were API keys exposed?")
+    assert again.responder.finder.near("Were API keys exposed?")
 
 
 @pytest.mark.no_cover
@@ -106,7 +106,7 @@ def test_without_its_index_server_the_desk_goes_on_with_word_search(small: App) 
     said: list[str] = []
     settings = small.settings.model_copy(update={"chroma_url": "http://127.0.0.1:9"})
     (settings.home / "index.version").unlink()
-    assert isinstance(App(settings, said.append).responder.retriever, BM25)
+    assert isinstance(App(settings, said.append).responder.finder.retriever, BM25)
     assert any("no Chroma server answers" in line for line in said)
     small.index()
 
@@ -168,12 +168,12 @@ def test_an_edit_is_learned_at_the_next_start(small: App, tmp_path: Path) -> Non
                 entry["ask"]["en"] += f"\n{asked}"
         path.write_text(yaml.safe_dump(entries, allow_unicode=True), encoding="utf-8")
     edited = App(Settings(home=home_of(tmp_path / "own", index=False), knowledge=folder))
-    assert edited.responder.near(asked)[0].label == "apikey"
-    assert small.responder.near(asked)[0].text != asked
+    assert edited.responder.finder.near(asked)[0].label == "apikey"
+    assert small.responder.finder.near(asked)[0].text != asked
     (gold,) = {w.passages for w in edited.knowledge.wordings if w.label == "apikey"}
     assert edited.fit is not None
     judge = FittedJudge(fit=edited.fit, vector=edited.encoder.embed_query)
-    assert judge.judge(asked, edited.responder.near(asked)).passages[0] in gold
+    assert judge.judge(asked, edited.responder.finder.near(asked)).passages[0] in gold
 
 
 def test_a_folder_without_questions_is_served_by_what_other_incidents_taught(

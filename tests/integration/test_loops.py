@@ -57,7 +57,7 @@ class Simulated:
         journal.engine.dispose()
         self.desk = Desk(
             knowledge=app.knowledge, journal=journal, outbound=app.outbound, out=self.out,
-            responder=Ready(knowledge=app.knowledge, retriever=app.responder.retriever, judge=app.responder.judge),
+            responder=Ready(knowledge=app.knowledge, retriever=app.responder.finder.retriever, judge=app.responder.judge),
             compose=Composer(address).reply,
         )  # fmt: skip
         self.policy = MailRuleContext(

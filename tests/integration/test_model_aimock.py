@@ -63,7 +63,10 @@ def desk(app: App, vendor: Aimock, deadline: float = SAFETY_NET_SECONDS) -> Resp
     )  # fmt: skip
     made = app.responder
     return Responder(
-        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+        knowledge=app.knowledge,
+        retriever=made.finder.retriever,
+        judge=made.finder.judge,
+        selector=selector,
     )
 
 

@@ -38,7 +38,10 @@ def served(app: App, settings: Settings, server: ModelServer) -> App:
         options=own.model_options,
     )  # fmt: skip
     responder = Responder(
-        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+        knowledge=app.knowledge,
+        retriever=made.finder.retriever,
+        judge=made.finder.judge,
+        selector=selector,
     )
     return App(own, knowledge=app.knowledge, budget=priced.budget, responder=responder)
 

@@ -41,7 +41,10 @@ def asking(
     )  # fmt: skip
     made = app.responder
     return Responder(
-        knowledge=app.knowledge, retriever=made.retriever, judge=made.judge, selector=selector
+        knowledge=app.knowledge,
+        retriever=made.finder.retriever,
+        judge=made.finder.judge,
+        selector=selector,
     )
 
 

@@ -240,7 +240,7 @@ def test_a_notice_and_its_correction_are_not_both_quoted_where_one_supersedes_th
     knowledge: Knowledge, picked: tuple[str, ...], quoted_ids: tuple[str, ...]
 ) -> None:
     desk = Responder(knowledge=knowledge, retriever=None, judge=None)  # type: ignore[arg-type]
-    whole = desk.complete(passages(knowledge, *knowledge.quotable(list(picked))))
+    whole = desk.finder.complete(passages(knowledge, *knowledge.quotable(list(picked))))
     assert tuple(p.id for p in whole) == quoted_ids
     assert Outbound(knowledge).check(reply(knowledge, build_answer(*whole))).allowed
 
