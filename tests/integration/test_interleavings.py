@@ -11,13 +11,18 @@ import pytest
 from bot.corpus import Knowledge
 from bot.corpus.limits import read_limits
 from bot.desk.delivery import Delivery
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, Journal, OutboxState, Reply
+from bot.journal.corrections import Approval, Told
+from bot.journal.erasure import erase_person
+from bot.journal.person_search import Person, find_person
 from bot.outbound import Outbound
+from bot.text.mentions import Mentions
 from tests.conftest import KNOWLEDGE
+from tests.servers.postgres import database
 from tests.support.fakes import Time
-from tests.support.interleaving import after_call
-from tests.support.journal_records import mail, waiting
+from tests.support.interleaving import after_call, before_call, before_statement
+from tests.support.journal_records import answered, mail, reply, waiting
 
 SHIPPED = read_limits(KNOWLEDGE)
 
@@ -155,3 +160,140 @@ def test_a_late_look_at_a_mail_in_doubt_leaves_its_next_attempt_alone(
     assert not before[state](due.id, "late", attempt=first.attempts)
     assert not sends.retry_later(due.id, "late", seconds=0, attempt=first.attempts)
     assert sends.count_by_state() == {"sending": 1}
+
+
+def erase(journal: Journal, address: str = "ana@example.org") -> None:
+    """Erase a person, as found before the caller lets others act."""
+    person = Person(addresses=frozenset({address}), mentions=Mentions([address]), trace=str.upper)
+    records = find_person(journal.engine, person)
+    erase_person(
+        journal.engine, journal.clock, person, records, hasher=journal.hasher, stub={"text": "x"}
+    )
+
+
+def test_what_a_worker_stores_between_the_look_and_the_erasure_is_erased_too(
+    journal: Journal, other: Journal
+) -> None:
+    """A message is decided, and a person answers its case, while somebody says yes to the list."""
+    message_id = journal.receive(mail())
+    assert message_id
+    person = Person(
+        addresses=frozenset({"ana@example.org"}), mentions=Mentions(["Ana Quill"]), trace=str.upper
+    )
+    records = find_person(journal.engine, person)
+    case_id = other.decide(message_id, waiting(), draft="Dear Ana", reply=None).case_number
+    write(other, case_id, b"Subject: Re: x\r\n\r\nher answer")
+    other.slack.enqueue(
+        f"later:{case_id}:{message_id}", channel="C", method="chat.postMessage", case_id=case_id,
+        payload={"text": "her words"},
+    )  # fmt: skip
+    erase_person(
+        journal.engine, journal.clock, person, records, hasher=journal.hasher, stub={"text": "x"}
+    )
+    assert journal.mail_outbox.count_by_state() == {}
+    assert journal.slack.count_by_state() == {}
+    case = journal.cases.read(case_id)
+    assert case
+    assert (case.draft, case.sender) == ("", "")
+
+
+def test_a_decision_under_way_is_erased_with_the_message(postgres: str, clock: Time) -> None:
+    """Its transaction is open when the erasure begins, so that it waits for it."""
+    with database(postgres, "erase_decision") as url:
+        one, other = (Journal(url, limits=SHIPPED, clock=clock) for _ in range(2))
+        message_id = one.receive(mail())
+        assert message_id
+        with before_statement(one.engine, "INSERT INTO outbox", lambda: erase(other)) as raised:
+            one.decide(message_id, answered(), draft="", reply=reply())
+        assert raised == []
+        assert one.mail_outbox.count_by_state() == {}
+        assert [row.question for row in one.read_outcomes(message_id)] == [""]
+        one.close()
+        other.close()
+
+
+def test_a_mail_erased_while_it_is_delivered_is_not_sent_empty(
+    journal: Journal, knowledge: Knowledge
+) -> None:
+    case_id, way = opened(journal), Way()
+    write(journal, case_id, b"Subject: Re: x\r\n\r\nhello")
+    (due,) = journal.mail_outbox.list_due()
+    assert journal.mail_outbox.claim(due.id, "dead")
+    erase(journal)
+    made = delivery(journal, knowledge, way)
+    made.settle_interrupted(journal.mail_outbox.list_claimed_by(["dead"]))
+    assert made.deliver() == 0
+    assert way.sent == []
+    assert journal.mail_outbox.count_by_state() == {}
+
+
+def test_a_mail_erased_while_it_is_refused_opens_no_case(
+    journal: Journal, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = journal.receive(mail())
+    assert message_id
+    text = Reply(
+        recipient="ana@example.org", message_id="<r.1@desk>", body=b"Subject: Re: x\r\n\r\nhello"
+    )
+    journal.decide(message_id, answered(), draft="", reply=text)
+    way = Way(RefusedError("550 no"))
+    before_call(monkeypatch, way, "send", lambda: erase(journal))
+    made = delivery(journal, knowledge, way)
+    monkeypatch.setattr(made, "_may_go", lambda _mail: True)
+    assert made.deliver() == 0
+    assert journal.cases.list_open() == []
+    assert journal.mail_outbox.count_by_state() == {"failed": 1}
+
+
+def correction_of(journal: Journal, key: str, sender: str) -> tuple[Told, Reply]:
+    """A correction of an answer that this sender was sent."""
+    message_id = journal.receive(mail(key, thread=key, sender=sender))
+    assert message_id
+    journal.decide(message_id, answered(), draft="", reply=None)
+    (conversation,) = journal.list_conversations([message_id])
+    told = Told(message_id=message_id, conversation_id=conversation, passages=(("p", "2"),))
+    return told, Reply(recipient=sender, message_id=f"<c.{key}@desk>", body=b"new")
+
+
+def test_a_correction_found_before_somebody_was_erased_is_not_stored_after(
+    journal: Journal,
+) -> None:
+    mails = [correction_of(journal, n, f"{n}@x.example") for n in ("1", "2")]
+    erase(journal, "1@x.example")
+    approval = Approval(actor="ana", knowledge="k", per_minute=6)
+    assert journal.corrections.enqueue(mails, approval=approval) == 1
+    assert [each.recipient for each in journal.mail_outbox.list_due()] == ["2@x.example"]
+
+
+def test_who_opts_out_while_corrections_are_stored_gets_none(postgres: str, clock: Time) -> None:
+    """They are looked up once more when nobody can opt out, and who does then is taken out."""
+    with database(postgres, "opt_out") as url:
+        one, other = (Journal(url, limits=SHIPPED, clock=clock) for _ in range(2))
+        mails = [correction_of(one, "1", "1@x.example")]
+        approval = Approval(actor="ana", knowledge="k", per_minute=6)
+        with before_statement(
+            one.engine, "INSERT INTO outbox", lambda: other.opt_outs.add("1@x.example", actor="a")
+        ) as raised:
+            one.corrections.enqueue(
+                mails, approval=approval,
+                is_wanted=lambda _told, reply: not one.opt_outs.contains(reply.recipient),
+            )  # fmt: skip
+        assert raised == []
+        assert one.mail_outbox.count_by_state() == {}
+        one.close()
+        other.close()
+
+
+def test_a_correction_taken_out_by_an_erasure_gives_its_number_to_no_other_mail(
+    journal: Journal, knowledge: Knowledge
+) -> None:
+    """SQLite gives the next mail the id of the deleted one; the ledger must not mix them up."""
+    mails = [correction_of(journal, "1", "1@x.example")]
+    approval = Approval(actor="ana", knowledge="old", per_minute=6)
+    assert journal.corrections.enqueue(mails, approval=approval) == 1
+    erase(journal, "1@x.example")
+    case_id, way = opened(journal), Way()
+    write(journal, case_id, b"Subject: Re: x\r\n\r\nhello")
+    assert delivery(journal, knowledge, way).deliver() == 1
+    (entry,) = journal.ledger.entries()
+    assert (entry.knowledge, entry.passages) == ("k", ())

@@ -177,8 +177,8 @@ def test_an_update_whose_card_never_came_is_the_card(
 def test_what_was_being_posted_goes_out_again(journal: Journal, sender: OutboxWorker) -> None:
     put(journal)
     (post,) = journal.slack.list_due()
-    assert journal.slack.claim(post.id)
-    assert not journal.slack.claim(post.id)
+    assert journal.slack.claim(post)
+    assert not journal.slack.claim(post)
     assert sender.drain() == 0
     journal.slack.requeue_in_flight()
     assert sender.drain() == 1
@@ -235,7 +235,7 @@ def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> 
     put(journal, "p")
     (posted,) = journal.slack.list_due()
     journal.slack.mark_handled(1)
-    journal.slack.claim(1)
+    journal.slack.claim(posted)
     journal.slack.mark_sent(posted, "1.1")
     journal.retention.delete_slack(1)
     assert journal.slack.count_by_state() == {"event done": 1, "event new": 1, "sent": 1}
