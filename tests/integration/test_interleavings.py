@@ -8,11 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.channels.mail.compose import Composer
 from bot.corpus import Knowledge
 from bot.corpus.limits import read_limits
+from bot.desk import Desk
 from bot.desk.delivery import Delivery
+from bot.domain import EscalationReason
 from bot.errors import DeliveryError, RefusedError
-from bot.journal import CaseAction, Journal, OutboxState, Reply
+from bot.journal import CaseAction, CaseChange, Journal, OutboxState, Reply, Stage
 from bot.journal.corrections import Approval, Told
 from bot.journal.erasure import erase_person
 from bot.journal.person_search import Person, find_person
@@ -20,9 +23,10 @@ from bot.outbound import Outbound
 from bot.text.mentions import Mentions
 from tests.conftest import KNOWLEDGE
 from tests.servers.postgres import database
-from tests.support.fakes import Time
+from tests.support.fakes import ListOut, Time
 from tests.support.interleaving import after_call, before_call, before_statement
 from tests.support.journal_records import answered, mail, reply, waiting
+from tests.support.running_desk import EXPOSED, verbatim_responder
 
 SHIPPED = read_limits(KNOWLEDGE)
 
@@ -297,3 +301,41 @@ def test_a_correction_taken_out_by_an_erasure_gives_its_number_to_no_other_mail(
     assert delivery(journal, knowledge, way).deliver() == 1
     (entry,) = journal.ledger.entries()
     assert (entry.knowledge, entry.passages) == ("k", ())
+
+
+def test_a_case_claimed_while_an_answer_is_composed_keeps_the_desk_silent(
+    journal: Journal, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk looked whether somebody has the thread, and then composes; a click comes between."""
+    desk = Desk(
+        knowledge=knowledge, responder=verbatim_responder(knowledge), journal=journal,
+        outbound=Outbound(knowledge), compose=Composer("incident@desk.example").reply, out=ListOut(),
+    )  # fmt: skip
+    case_id = opened(journal)
+    taken = CaseChange(verb="claimed", stage=Stage.CLAIMED, owner="bo")
+    after_call(
+        monkeypatch, journal.cases, "announced_priority",
+        lambda: journal.cases.change(case_id, actor="bo", change=taken, owner=""),
+    )  # fmt: skip
+    message_id = journal.receive(mail("k2", text=EXPOSED))
+    assert message_id
+    decided = desk.decide_message(message_id)
+    assert journal.mail_outbox.count_by_state() == {}
+    assert [o.reason for o in decided.response.outcomes] == [EscalationReason.HELD]
+    assert decided.case_number == case_id
+
+
+def test_two_desks_of_two_incidents_that_start_at_once_do_not_share_a_database(
+    postgres: str,
+) -> None:
+    with database(postgres, "incidents") as url:
+        one, other = Journal(url), Journal(url)
+        named: list[str] = []
+        with before_statement(
+            one.engine, "INSERT INTO audit", lambda: named.append(other.name_incident("b"))
+        ) as raised:
+            named.append(one.name_incident("a"))
+        assert raised == []
+        assert len(set(named)) == 1, named
+        one.close()
+        other.close()
