@@ -106,7 +106,7 @@ class Delivery:
             if claimed is None:
                 return False
             mail = claimed
-            accepted = self._deliver_claimed(mail)
+            accepted = self._deliver_mail(mail)
         except MissingError:
             raise  # the journal is away; maintenance settles the mail when it is back
         except Exception as error:
@@ -143,7 +143,7 @@ class Delivery:
             )
             return None
 
-    def _deliver_claimed(self, mail: OutgoingMail) -> bool:
+    def _deliver_mail(self, mail: OutgoingMail) -> bool:
         self.on_checkpoint(Checkpoint.CLAIMED)
         if not self._may_go(mail):
             return False

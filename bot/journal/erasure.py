@@ -200,12 +200,12 @@ def _erase_posts(
     """Delete the posts that wait; `stub` replaces those that Slack holds or may hold."""
     posts = slack_outbox.c.id.in_(records.posts)
     unsent = slack_outbox.c.state.in_((SlackPostState.READY, SlackPostState.FAILED))
-    for row in db.execute(sql.select(slack_outbox).where(posts, unsent | IN_FLIGHT)).all():
-        this = slack_outbox.c.id == row.id
-        if row.state != SlackPostState.SENDING and not is_begun(row):
+    for post in db.execute(sql.select(slack_outbox).where(posts, unsent | IN_FLIGHT)).all():
+        this = slack_outbox.c.id == post.id
+        if post.state != SlackPostState.SENDING and not is_begun(post):
             db.execute(slack_outbox.delete().where(this))
             continue
-        payload = json.loads(row.payload)
+        payload = json.loads(post.payload)
         place = {name: payload[name] for name in PLACE if name in payload}
         erased = json.dumps({**place, **stub, ERASED_CONTENT: True})
         db.execute(slack_outbox.update().where(this).values(payload=erased))

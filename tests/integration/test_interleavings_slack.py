@@ -1,22 +1,38 @@
 """What happens to posts for Slack when somebody else acts between two steps."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.channels.slack import Slack, SlackAccess, SuggestionModel
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
+from bot.channels.slack.recalls import RecallPosts
+from bot.channels.slack.suggestions import Translations
+from bot.channels.slack.views.recalls import change_id
+from bot.corpus import Knowledge
+from bot.corpus.changes import ChangeKind
+from bot.desk import Desk
 from bot.journal import Journal
 from bot.journal.erasure import erase_person
 from bot.journal.person_search import Person, find_person
+from bot.outbound import Outbound
+from bot.staff.outdated_answers import Recall
+from bot.staff.recall_batches import RecallBatches
 from bot.text.mentions import Mentions
 from tests.servers.postgres import database
 from tests.servers.slack_side import ALICE, TRIAGE, SlackSide
-from tests.support.interleaving import before_statement
+from tests.support.fakes import ListOut, Time
+from tests.support.interleaving import Beside, after_call, before_call, before_statement
 from tests.support.journal_records import mail, waiting
+from tests.support.running_desk import verbatim_responder
+from tests.support.told import COMPOSE, OLD_TEXT, RESETS, told
 
 HER = "ana@example.org"
 STUB = {"text": "erased", "blocks": []}
@@ -67,7 +83,8 @@ def make(journal: Journal, key: str, shown: list[str]) -> None:
 
 def shown_at_last(journal: Journal, shown: list[str]) -> str:
     """What the message shows when every update that waits was made."""
-    return [*shown, *(post.payload["text"] for post in journal.slack.list_due())][-1]
+    waits = (post.payload["text"] for post in journal.slack.list_due())
+    return str([*shown, *waits][-1])
 
 
 def test_content_redrawn_while_another_process_takes_the_post_is_shown(
@@ -204,3 +221,146 @@ def test_what_was_read_of_a_person_before_the_erasure_is_not_stored_for_slack_af
     opened(journal, "k2")
     assert journal.slack.enqueue("later:1:2", payload=drawn("x"), **more | {"about": 2})
     assert journal.slack.list_keys(f"later:{case_id}:") == {"later:1:2"}
+
+
+@pytest.fixture
+def slack(
+    journal: Journal, knowledge: Knowledge, side: SlackSide, tmp_path: Path
+) -> Iterator[Slack]:
+    """A channel whose threads do not run."""
+    desk = Desk(
+        knowledge=knowledge, responder=verbatim_responder(knowledge), journal=journal,
+        outbound=Outbound(knowledge), compose=COMPOSE, out=ListOut(),
+    )  # fmt: skip
+    access = SlackAccess(
+        bot_token=side.bot_token, channel=TRIAGE, staff=frozenset({ALICE}), base_url=side.base_url
+    )
+    yield Slack(access, desk, home=tmp_path)
+    journal.slack.leader.resign()
+
+
+def test_an_old_answer_about_the_lead_does_not_requeue_what_is_being_posted(
+    slack: Slack, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread hears that another desk leads; before it notes that, another thread gets the lead."""
+    journal.slack.enqueue("k", channel=TRIAGE, method="chat.postMessage", payload=drawn("x"))
+
+    def lead_and_post() -> None:
+        assert slack._is_leader()
+        assert journal.slack.claim(*journal.slack.list_due())
+
+    beside, real = Beside(lead_and_post), journal.slack.leader.is_leader
+
+    def lead_later() -> bool:
+        monkeypatch.setattr(journal.slack.leader, "is_leader", real)
+        beside.begin(slack._leader_lock.locked)
+        return False
+
+    monkeypatch.setattr(journal.slack.leader, "is_leader", lead_later)
+    assert not slack._is_leader()
+    beside.end()
+    assert beside.raised == []
+    assert slack._is_leader()
+    assert journal.slack.count_by_state() == {"sending": 1}
+
+
+def test_a_later_mail_that_becomes_visible_after_a_newer_one_is_posted(
+    slack: Slack, journal: Journal
+) -> None:
+    """Two processes decide two mails, and the clock of the one that is slower is behind."""
+    opened(journal)
+    slack.card_sync.sync()
+    clock = Time()
+    for name, behind in (("b", 0), ("c", 60)):
+        message_id = journal.receive(mail(name, thread="k1"))
+        assert message_id
+        journal.clock = Time(clock.now - timedelta(seconds=behind))
+        journal.decide(message_id, waiting(), draft="", reply=None)
+        slack.card_sync.sync()
+    assert journal.slack.list_keys("later:1:") == {"later:1:2", "later:1:3"}
+
+
+def test_a_model_that_answers_after_its_case_was_erased_is_not_posted(journal: Journal) -> None:
+    message_id = journal.receive(mail())
+    assert message_id
+    german = replace(waiting(), language="de")
+    journal.decide(message_id, german, draft="", reply=None)
+    journal.slack.enqueue_card(1, channel=TRIAGE, drawn=drawn("card"), stamp="1")
+    claimed = journal.slack.claim(*journal.slack.list_due())
+    assert claimed
+    journal.slack.mark_sent(claimed, "1.1")
+
+    def translate(text: str) -> str:
+        erase(journal)
+        return f"in English: {text}"
+
+    model = SuggestionModel(draft=lambda _text: None, state=lambda: "open", translate=translate)
+    assert Translations(journal, model, TRIAGE).post(threading.Event()) == 0
+    assert not journal.slack.list_keys("translation:")
+
+
+@pytest.fixture
+def recalls(journal: Journal, knowledge: Knowledge) -> RecallPosts:
+    """The cards of a change that somebody was told of."""
+    old = replace(knowledge.passages[RESETS], text=OLD_TEXT, version="earlier")
+    journal.corrections.record_passages([old, *knowledge.every_passage])
+    told(journal, old, "ana")
+
+    def new_recall() -> Recall:
+        return Recall(
+            knowledge=knowledge, journal=journal, responder=verbatim_responder(knowledge),
+            outbound=Outbound(knowledge), compose=COMPOSE,
+        )  # fmt: skip
+
+    return RecallPosts(journal, RecallBatches(new_recall, journal, per_minute=6), channel=TRIAGE)
+
+
+def class_it(recalls: RecallPosts, kind: ChangeKind) -> None:
+    (change,) = (c for c in recalls.batches.list_changes()[0] if c.id == RESETS)
+    assert not recalls.decide(kind, change_id(change), actor=f"slack:{ALICE}")
+
+
+def test_a_change_classed_while_its_card_is_drawn_is_shown_as_classed(
+    recalls: RecallPosts, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (change,) = recalls.batches.list_changes()[1]
+    clicked = change_id(change)
+    beside = Beside(lambda: recalls.decide("correction", clicked, actor=f"slack:{ALICE}"))
+    after_call(
+        monkeypatch, recalls.batches, "list_changes",
+        lambda: beside.begin(recalls._turn.locked),
+    )  # fmt: skip
+    recalls.work()
+    beside.end()
+    assert beside.raised == []
+    (card,) = [post for post in journal.slack.list_due() if post.key.startswith("change:")]
+    assert "says: *Correction*" in str(card.payload), "its buttons are gone"
+
+
+def test_who_classes_a_change_while_the_list_is_made_is_told_that_nobody_is_on_it(
+    recalls: RecallPosts, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class_it(recalls, ChangeKind.WORDING)
+    after_call(monkeypatch, recalls.batches, "look", lambda: class_it(recalls, ChangeKind.WORDING))
+    recalls.work()
+    recalls.work()
+    assert len(journal.slack.list_keys("recall:none:")) == 2
+
+
+def test_an_older_content_that_waited_is_not_drawn_over_a_newer_one(
+    recalls: RecallPosts, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card was being posted when it was to be drawn, so that it waits for the next round."""
+    recalls.work()
+    (post,) = journal.slack.list_due()
+    claimed = journal.slack.claim(post)
+    assert claimed
+    class_it(recalls, ChangeKind.WORDING)
+    journal.slack.mark_sent(claimed, "1.1")
+    beside = Beside(lambda: class_it(recalls, ChangeKind.CORRECTION))
+    before_call(monkeypatch, journal.slack, "redraw", lambda: beside.begin(recalls._turn.locked))
+    recalls.work()
+    beside.end()
+    assert beside.raised == []
+    (update,) = [post for post in journal.slack.list_due() if post.key.startswith("change:")]
+    assert "says: *Correction*" in str(update.payload)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,35 @@ WAITS_FOR_LOCK = sql.text(
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
+
+
+class Beside:
+    """Something that happens in a thread of its own; `raised` has what it raised."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+        self.raised: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def began(self) -> bool:
+        return self._thread.ident is not None
+
+    def begin(self, waits: Callable[[], bool]) -> None:
+        """Let it happen until it has ended, or waits for the caller, as `waits` says."""
+        self._thread.start()
+        wait_until(lambda: not self._thread.is_alive() or waits())
+
+    def end(self) -> None:
+        """Return when it has ended."""
+        if self.began:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self.act()
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.raised.append(error)
 
 
 def after_call(
@@ -63,14 +93,7 @@ def before_statement(
     gets at the commit. On leaving, `act` has ended; what it raised is in the list. Only PostgreSQL
     lets two transactions write at the same time.
     """
-    raised: list[BaseException] = []
-    threads: list[threading.Thread] = []
-
-    def run() -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            raised.append(error)
+    beside = Beside(act)
 
     def interpose(
         _db: object,
@@ -80,21 +103,22 @@ def before_statement(
         _context: object,
         _many: object,
     ) -> None:
-        if threads or not statement.startswith(begin):
-            return
-        thread = threading.Thread(target=run)
-        threads.append(thread)
-        thread.start()
-        wait_until(lambda: not thread.is_alive() or _waits(engine))
+        if not beside.began and statement.startswith(begin):
+            beside.begin(lambda: _waits(engine))
 
     sql.event.listen(engine, "before_cursor_execute", interpose)
     try:
-        yield raised
+        yield beside.raised
     finally:
         sql.event.remove(engine, "before_cursor_execute", interpose)
-        for thread in threads:
-            thread.join()
-    assert threads, f"no statement began with {begin!r}"
+        beside.end()
+    assert beside.began, f"no statement began with {begin!r}"
+
+
+def is_waited_for(path: Path) -> bool:
+    """Return whether a thread of any process waits for the lock of this file or folder."""
+    waiting = (line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+    return any(f":{path.stat().st_ino} " in line for line in waiting)
 
 
 def _waits(engine: Engine) -> bool:
