@@ -206,8 +206,8 @@ def _erase_posts(
             db.execute(slack_outbox.delete().where(this))
             continue
         payload = json.loads(post.payload)
-        place = {name: payload[name] for name in PLACE if name in payload}
-        erased = json.dumps({**place, **stub, ERASED_CONTENT: True})
+        kept = {name: payload[name] for name in PLACE if name in payload}
+        erased = json.dumps({**kept, **stub, ERASED_CONTENT: True})
         db.execute(slack_outbox.update().where(this).values(payload=erased))
     posted = sql.select(slack_outbox.c.channel, slack_outbox.c.ts).where(
         posts, slack_outbox.c.ts != "", slack_outbox.c.method == "chat.postMessage"
