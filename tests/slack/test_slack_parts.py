@@ -19,6 +19,7 @@ from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.journal.slack_records import NewSlackEvent, SlackPost
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
+from tests.support.interleaving import after_call
 from tests.support.journal_records import mail
 from tests.support.waiting import wait_until
 
@@ -399,3 +400,16 @@ def test_two_claims_in_the_journal_make_one_owner(database_url: str) -> None:
     assert now
     assert now.owner == f"slack:{won.index(True)}"
     journal.close()
+
+
+def test_a_channel_that_is_shared_while_slack_answers_is_asked_about_again(
+    client: Client, side: SlackSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ChannelPermissions(client, 60)
+
+    def share() -> None:
+        side.channels[TRIAGE]["is_ext_shared"] = True
+        places.forget()
+
+    after_call(monkeypatch, client, "call_with_form", share)
+    assert "shared" in places.objection(TRIAGE)
