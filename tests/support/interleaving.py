@@ -61,6 +61,19 @@ def before_call(
     _interpose(patch, owner, name, act, first=True)
 
 
+def before_each_call(
+    patch: pytest.MonkeyPatch, owner: object, name: str, act: Callable[[], object]
+) -> None:
+    """Have `act` happen right before each call of a method."""
+    real: Callable[..., Any] = getattr(owner, name)
+
+    def interposed(*args: Any, **named: Any) -> Any:
+        act()
+        return real(*args, **named)
+
+    patch.setattr(owner, name, interposed)
+
+
 def _interpose(
     patch: pytest.MonkeyPatch, owner: object, name: str, act: Callable[[], object], *, first: bool
 ) -> None:
