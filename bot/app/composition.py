@@ -17,7 +17,15 @@ from bot.corpus import Knowledge, Record, load, records_of
 from bot.corpus.drift import Learned
 from bot.corpus.limits import Limits, read_limits
 from bot.errors import MissingError, SettingsError
-from bot.files import KEY_FILE, NEW_KEY, close_home, read_installation_key, read_key
+from bot.files import (
+    KEY_FILE,
+    NEW_KEY,
+    close_home,
+    create_file,
+    read_installation_key,
+    read_key,
+    replace_file,
+)
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import Outbound
 from bot.ports import Judge, Retriever, Selector
@@ -113,11 +121,13 @@ class App:
         key, note = self.knowledge.incident.key, self.settings.home / INCIDENT
         if not key:
             return
-        held = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+        if not note.exists():
+            create_file(note, f"{key}\n")
+        held = note.read_text(encoding="utf-8").strip()
         if held and held != key:
             raise SettingsError(_of_another(key, held, str(self.settings.home), "DESK_HOME"))
         if not held:
-            note.write_text(f"{key}\n", encoding="utf-8")
+            replace_file(note, f"{key}\n")  # a power cut emptied it
 
     @cached_property
     def encoder(self) -> "CachedEncoder":

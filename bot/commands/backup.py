@@ -140,14 +140,29 @@ def _add_folder(archive: tarfile.TarFile, folder: Path, home: Path, files: dict[
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str, files: dict[str, str]) -> None:
+    """Add a file as long as it is now; the desk may append to it meanwhile."""
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            archive.addfile(archive.gettarinfo(arcname=name, fileobj=file), file)
+            entry = archive.gettarinfo(arcname=name, fileobj=file)
+            copied = _Copied(file)
+            archive.addfile(entry, copied)
     except FileNotFoundError:
         return
-    files[name] = digest
+    files[name] = copied.digest.hexdigest()
+
+
+class _Copied:
+    """A file whose bytes are hashed as they are copied, so that both are the same."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
+        content = self._file.read(size)
+        self.digest.update(content)
+        return content
 
 
 def _unpacked(source: Path, work: Path) -> dict[str, Any]:

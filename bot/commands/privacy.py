@@ -17,14 +17,9 @@ from bot.channels.mail.decode import decode_encoded_words
 from bot.channels.slack.card_sync import message_arguments
 from bot.channels.slack.views.cards import render_erased
 from bot.corpus.learned import numbers_where, read_numbers, remove_labels
-from bot.corpus.team_answers import (
-    TeamAnswer,
-    TeamAnswerState,
-    read_team_answers,
-    remove_team_answers,
-)
+from bot.corpus.team_answers import TeamAnswer, read_team_answers
 from bot.errors import InputError
-from bot.files import make_private_folder, private_opener, replace_file
+from bot.files import locked_folder, make_private_folder, private_opener, replace_file
 from bot.journal.clock import stamp
 from bot.journal.erasure import erase_free_pages, erase_person, erased_at
 from bot.journal.person_search import (
@@ -147,7 +142,9 @@ def erase(app: App, held: Held) -> Receipt:
             mail.archive.delete(mail.ref)
     _erase_rated(app.settings.home, held.person.mentions)
     remove_labels(app.settings.knowledge, held.learned)
-    remove_team_answers(app.settings.knowledge, _to_erase(held))
+    app.team_answers.forget_person(
+        held.records.cases, lambda answer: _names(answer, held.person.mentions)
+    )
     journal = app.journal
     at = erase_person(
         journal.engine, journal.clock, held.person, held.records,
@@ -284,10 +281,11 @@ def _rated_lines(home: Path) -> list[str]:
 
 
 def _erase_rated(home: Path, mentions: Mentions) -> None:
-    lines = _rated_lines(home)
-    kept = [line for line in lines if not mentions.are_in(line)]
-    if len(kept) < len(lines):
-        replace_file(home / RATED, "".join(kept))
+    with locked_folder(home):  # the desk may add a line
+        lines = _rated_lines(home)
+        kept = [line for line in lines if not mentions.are_in(line)]
+        if len(kept) < len(lines):
+            replace_file(home / RATED, "".join(kept))
 
 
 def _find_learned(app: App, messages: Collection[int], mentions: Mentions) -> frozenset[int]:
@@ -303,17 +301,6 @@ def _find_team_answers(
     """Return the team's answers to questions of the person, and others that name the person."""
     answers, _ = read_team_answers(app.settings.knowledge)
     return tuple(a for a in answers if a.case in cases or _names(a, mentions))
-
-
-def _to_erase(held: Held) -> list[int]:
-    """Return the cases whose team answers are erased: pending ones, and those naming the person.
-
-    Any other stays: it is text of the company, and two people saw that it names nobody.
-    """
-    return [
-        each.case for each in held.team_answers
-        if each.state is TeamAnswerState.PENDING or _names(each, held.person.mentions)
-    ]  # fmt: skip
 
 
 def _names(answer: TeamAnswer, mentions: Mentions) -> bool:

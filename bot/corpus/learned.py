@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from bot.corpus.messages import LabelledMessage, MessageKind
-from bot.files import replace_file
+from bot.files import locked_folder, replace_file
 from bot.resources import read_own_text
 from bot.text.printable import printable_line
 
@@ -55,19 +55,21 @@ def numbers_where(folder: Path, holds: Callable[[str], bool]) -> frozenset[int]:
 
 def append_labels(folder: Path, labels: Iterable[LabelledMessage]) -> int:
     """Add labels that are not there yet and return how many; OSError when it cannot be written."""
-    lines, known = _lines(folder), read_numbers(folder)
-    added = [_line(each) for each in labels if int(each.id.removeprefix(PREFIX)) not in known]
-    if added:
-        _write(folder, [*(lines or HEAD.splitlines(keepends=True)), *added])
+    with locked_folder(folder):
+        lines, known = _lines(folder), read_numbers(folder)
+        added = [_line(each) for each in labels if int(each.id.removeprefix(PREFIX)) not in known]
+        if added:
+            _write(folder, [*(lines or HEAD.splitlines(keepends=True)), *added])
     return len(added)
 
 
 def remove_labels(folder: Path, numbers: Collection[int]) -> int:
     """Take out the labels with these numbers and return how many; OSError when it cannot be."""
-    lines = _lines(folder)
-    kept = [line for line in lines if _number(line) not in numbers]
-    if len(kept) < len(lines):
-        _write(folder, kept)
+    with locked_folder(folder):
+        lines = _lines(folder)
+        kept = [line for line in lines if _number(line) not in numbers]
+        if len(kept) < len(lines):
+            _write(folder, kept)
     return len(lines) - len(kept)
 
 

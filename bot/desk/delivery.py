@@ -66,12 +66,14 @@ class Delivery:
             if sent:
                 self.journal.mail_outbox.mark_sent(mail.id)
             elif sent is None:
-                self.journal.mail_outbox.mark_unknown(mail.id, DIED)
-                log.error("a mail is of unknown fate", extra={"outbox_id": mail.id})
+                if self.journal.mail_outbox.mark_unknown(mail.id, DIED, attempt=mail.attempts):
+                    log.error("a mail is of unknown fate", extra={"outbox_id": mail.id})
             elif mail.attempts > len(self._retry_waits):
-                self.journal.mail_outbox.mark_failed(mail.id, DIED)
+                self.journal.mail_outbox.mark_failed(mail.id, DIED, attempt=mail.attempts)
             else:
-                self.journal.mail_outbox.retry_later(mail.id, "never delivered", seconds=0)
+                self.journal.mail_outbox.retry_later(
+                    mail.id, "never delivered", seconds=0, attempt=mail.attempts
+                )
 
     def recheck_unknown(self, mail: OutgoingMail, fault: str) -> bool:
         """Look once more for a mail of unknown fate; return True when only a person can tell."""
@@ -79,7 +81,7 @@ class Delivery:
         if sent:
             self.journal.mail_outbox.mark_sent(mail.id)
         elif sent is None:
-            return self.journal.mail_outbox.mark_unresolved(mail.id, fault)
+            return self.journal.mail_outbox.mark_unresolved(mail.id, fault, attempt=mail.attempts)
         else:
             self._retry_later(mail, fault)
         return False
@@ -93,11 +95,17 @@ class Delivery:
         claimed = self.journal.mail_outbox.list_claimed_by([self.worker], seconds=seconds)
         return [mail for mail in claimed if mail.id not in in_hand.union(self._in_hand)]
 
-    def _deliver_safely(self, mail: OutgoingMail) -> bool:
+    def _deliver_safely(self, listed: OutgoingMail) -> bool:
         """Deliver one mail; any error on the way becomes a state of the outbox."""
-        self._in_hand.append(mail.id)
+        self._in_hand.append(listed.id)
         began = time.time_ns()
+        mail = listed
         try:
+            self.on_checkpoint(Checkpoint.CLAIMING)
+            claimed = self.journal.mail_outbox.claim(listed.id, self.worker)
+            if claimed is None:
+                return False
+            mail = claimed
             accepted = self._deliver_mail(mail)
         except MissingError:
             raise  # the journal is away; maintenance settles the mail when it is back
@@ -112,7 +120,7 @@ class Delivery:
                 self.on_delivery(mail, began)
             return accepted
         finally:
-            self._in_hand.remove(mail.id)
+            self._in_hand.remove(listed.id)
 
     def _settle_broken(self, mail: OutgoingMail, fault: str) -> None:
         """Settle a mail after an unforeseen error, which leaves open whether it was accepted."""
@@ -120,7 +128,7 @@ class Delivery:
         if sent:
             self.journal.mail_outbox.mark_sent(mail.id)
         elif sent is None:
-            self.journal.mail_outbox.mark_unknown(mail.id, fault)
+            self.journal.mail_outbox.mark_unknown(mail.id, fault, attempt=mail.attempts)
         else:
             self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
 
@@ -136,18 +144,15 @@ class Delivery:
             return None
 
     def _deliver_mail(self, mail: OutgoingMail) -> bool:
-        self.on_checkpoint(Checkpoint.CLAIMING)
-        if not self.journal.mail_outbox.claim(mail.id, self.worker):
-            return False
         self.on_checkpoint(Checkpoint.CLAIMED)
         if not self._may_go(mail):
             return False
         try:
             self.out.send(mail.body, recipient=mail.recipient)
         except UncertainError as error:
-            self.journal.mail_outbox.mark_unknown(mail.id, str(error))
+            self.journal.mail_outbox.mark_unknown(mail.id, str(error), attempt=mail.attempts)
         except RefusedError as error:
-            self.journal.mail_outbox.mark_failed(mail.id, str(error))
+            self.journal.mail_outbox.mark_failed(mail.id, str(error), attempt=mail.attempts)
         except DeliveryError as error:
             self._retry_later(mail, str(error))
         else:
@@ -155,7 +160,7 @@ class Delivery:
             self.journal.mail_outbox.mark_sent(mail.id)
             self.on_checkpoint(Checkpoint.SENT)
             return True
-        log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts + 1})
+        log.warning("not delivered", extra={"outbox_id": mail.id, "attempts": mail.attempts})
         return False
 
     def _may_go(self, mail: OutgoingMail) -> bool:
@@ -176,7 +181,7 @@ class Delivery:
             self._retry_later(mail, fault, max_retries=MAX_BROKEN_DELIVERIES)
             return False
         if not allowed:
-            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS)
+            self.journal.mail_outbox.mark_failed(mail.id, NOT_OURS, attempt=mail.attempts)
             log.error("a stored reply was stopped", extra={"outbox_id": mail.id})
         return allowed
 
@@ -184,11 +189,13 @@ class Delivery:
         self, mail: OutgoingMail, fault: str, *, max_retries: int | None = None
     ) -> None:
         """Retry a mail later, at most `max_retries` times; after the last a person gets a case."""
-        waits = self._retry_waits[:max_retries]
-        if mail.attempts >= len(waits):
-            self.journal.mail_outbox.mark_failed(mail.id, fault)
+        waits, tried = self._retry_waits[:max_retries], mail.attempts
+        if tried > len(waits):
+            self.journal.mail_outbox.mark_failed(mail.id, fault, attempt=tried)
             return
-        self.journal.mail_outbox.retry_later(mail.id, fault, seconds=waits[mail.attempts])
+        self.journal.mail_outbox.retry_later(
+            mail.id, fault, seconds=waits[max(tried, 1) - 1], attempt=tried
+        )
 
     @property
     def _retry_waits(self) -> tuple[int, ...]:

@@ -157,7 +157,7 @@ class Desk:
 
         decided = self.journal.decide(
             message_id, response, draft=open_draft, reply=reply, capped=decide_capped,
-            question=lone,
+            if_claimed=Decision(response=held_for_owner(response), draft=draft), question=lone,
         )  # fmt: skip
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})

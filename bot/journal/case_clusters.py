@@ -196,6 +196,26 @@ def has_shared_answer(db: sql.Connection, cluster: int, language: str) -> bool:
     return db.execute(query).first() is not None
 
 
+def find_shared_answer(db: sql.Connection, clock: Clock, case_id: int) -> SharedAnswer | None:
+    """Return the answer that a case is due to get; None while there is none."""
+    query = (
+        sql.select(cluster_answer)
+        .join(escalation, escalation.c.cluster_id == cluster_answer.c.cluster_id)
+        .where(
+            escalation.c.id == case_id,
+            cluster_answer.c.language.in_(("", escalation.c.language)),
+        )
+        .order_by(cluster_answer.c.language.desc())
+    )  # one in their language before one for all
+    row = db.execute(query).first()
+    if row is None or row.due_at > stamp(clock()):
+        return None
+    return SharedAnswer(
+        text=row.text, language=row.language, passages=tuple(json.loads(row.passages)),
+        actor=row.actor, case_id=row.case_id, knowledge=row.knowledge,
+    )  # fmt: skip
+
+
 def awaits_shared_answer() -> sql.ColumnElement[bool]:
     """Return a condition for cases that are about to get the answer of their cluster."""
     return (
@@ -262,23 +282,8 @@ class Clusters:
 
     def find_answer(self, case_id: int) -> SharedAnswer | None:
         """Return the answer that was given to the cluster of a case; None while there is none."""
-        query = (
-            sql.select(cluster_answer)
-            .join(escalation, escalation.c.cluster_id == cluster_answer.c.cluster_id)
-            .where(
-                escalation.c.id == case_id,
-                cluster_answer.c.language.in_(("", escalation.c.language)),
-            )
-            .order_by(cluster_answer.c.language.desc())
-        )  # one in their language before one for all
         with reading(self._engine) as db:
-            row = db.execute(query).first()
-        if row is None or row.due_at > stamp(self._clock()):
-            return None
-        return SharedAnswer(
-            text=row.text, language=row.language, passages=tuple(json.loads(row.passages)),
-            actor=row.actor, case_id=row.case_id, knowledge=row.knowledge,
-        )  # fmt: skip
+            return find_shared_answer(db, self._clock, case_id)
 
     def list_wordings(self, case_id: int, *, limit: int) -> list[str]:
         """Return the texts of the other open cases in the cluster of a case, each text once."""

@@ -12,7 +12,7 @@ from bot.domain import Priority, SenderProof
 from bot.journal.audit import append_audit
 from bot.journal.card_folding import pass_lead_on
 from bot.journal.case_clusters import (
-    awaits_shared_answer,
+    find_shared_answer,
     store_shared_answer,
     withdraw_shared_answer,
 )
@@ -45,6 +45,7 @@ from bot.journal.decision_queries import (
 )
 from bot.journal.engine import reading, writing
 from bot.journal.mail_outbox import MailOrigin, new_outbox_row
+from bot.journal.rate_limits import lock_counts
 from bot.journal.records import (
     Case,
     CaseAction,
@@ -198,18 +199,18 @@ class Cases:
         return True
 
     def share_answer(self, case_id: int, answer: SharedAnswer, reply: Reply) -> Scope | None:
-        """Give an open case the answer of its cluster in one commit, if it still awaits it.
+        """Give an open case the answer of its cluster in one commit, if it still awaits this one.
 
         Return the scope of the cap that forbids the mail now. None means that no cap does, also
-        where nothing is stored because the case was claimed, changed or answered before.
+        where nothing is stored because the case was claimed, changed or answered before, or the
+        answer was taken back.
         """
         with writing(self._engine) as db:
+            lock_counts(db)  # before the case, as who decides a message does
             row = self._lock(db, case_id)
-            waits = sql.select(escalation.c.id).where(
-                escalation.c.id == case_id, escalation.c.state == "open", escalation.c.owner == "",
-                awaits_shared_answer(),
-            )  # fmt: skip
-            if row is None or row.action or db.execute(waits).first() is None:
+            if row is None or row.action or row.state != "open" or row.owner:
+                return None
+            if find_shared_answer(db, self._clock, case_id) != answer:
                 return None
             if cap := self._opener.find_exceeded_cap(db, row.message_id):
                 return cap
@@ -373,10 +374,7 @@ class Cases:
         A case of the thread that was merged counts as the case that it became a part of.
         """
         with reading(self._engine) as db:
-            return any(
-                db.execute(each, {"message_id": message_id}).first() is not None
-                for each in (CLAIMED_IN_THREAD, CLAIMED_WITH_MERGED)
-            )
+            return is_claimed(db, message_id)
 
     def has_asked_for_person(self, message_id: int) -> bool:
         """Return whether an earlier message of the same conversation asked for a person."""
@@ -432,6 +430,13 @@ class Cases:
 
     def _now(self) -> str:
         return stamp(self._clock())
+
+
+def is_claimed(db: sql.Connection, message_id: int) -> bool:
+    """Return whether a person has claimed an open case of this message's thread."""
+    this = {"message_id": message_id}
+    queries = (CLAIMED_IN_THREAD, CLAIMED_WITH_MERGED)
+    return any(db.execute(each, this).first() is not None for each in queries)
 
 
 def _take_back(db: sql.Connection, key: str) -> bool:

@@ -6,7 +6,7 @@ it is stored once, however often a batch is approved and whatever else is edited
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -207,8 +207,12 @@ class Corrections:
         notes: Sequence[Told] = (),
         *,
         approval: Approval,
+        is_wanted: Callable[[Told, Reply], bool] = lambda _told, _reply: True,
     ) -> int:
         """Store corrections and notes for open cases in one commit; return how many mails are new.
+
+        Finding them takes long. So a mail to somebody who was erased meanwhile, or for which
+        `is_wanted` says no now, is not stored; what it says counts as not told.
 
         The mails are due one after the other, behind those that wait already. Those that would wait
         longer than `LONGEST_WAIT_SECONDS` are not stored, and their batch stays approved; the same
@@ -216,8 +220,12 @@ class Corrections:
         """
         with writing(self._engine) as db:
             exclude_others(db)
-            known = _known_keys(db)
-            new = [(told, reply) for told, reply in mails if told.key not in known]
+            known = _known_keys(db) | _erased_keys(db, [told for told, _ in mails])
+            new = [
+                (told, reply)
+                for told, reply in mails
+                if told.key not in known and is_wanted(told, reply)
+            ]
             dues = self._free_times(db, approval.per_minute)
             stored = 0
             for (told, reply), due in zip(new, dues, strict=False):
@@ -325,6 +333,14 @@ def _known_keys(db: sql.Connection) -> frozenset[str]:
     """Return the keys of all corrections that are in the outbox."""
     query = sql.select(outbox.c.dedupe_key).where(outbox.c.dedupe_key.startswith(CORRECTION))
     return frozenset(db.execute(query).scalars())
+
+
+def _erased_keys(db: sql.Connection, mails: Sequence[Told]) -> frozenset[str]:
+    """Return the keys of corrections to erased people; nobody else is erased until the commit."""
+    query = sql.select(message.c.id, message.c.erased_at).order_by(message.c.id)
+    asked = query.where(message.c.id.in_([told.message_id for told in mails]))
+    erased = {row.id for row in db.execute(asked.with_for_update(read=True)) if row.erased_at}
+    return frozenset(told.key for told in mails if told.message_id in erased)
 
 
 def _redraw_cases(db: sql.Connection, conversation_id: int) -> None:

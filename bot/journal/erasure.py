@@ -20,14 +20,15 @@ from bot.journal.case_clusters import withdraw_shared_answer
 from bot.journal.case_opening import JOINED
 from bot.journal.clock import Clock, after, stamp
 from bot.journal.engine import reading, writing
-from bot.journal.person_search import Person, PersonRecords
+from bot.journal.person_search import Person, PersonRecords, with_later_rows
 from bot.journal.rate_limits import CountHasher
 from bot.journal.records import CaseAction, MessageState, OutboxState
-from bot.journal.slack_outbox import ERASED
+from bot.journal.slack_outbox import ERASED, ERASED_CONTENT, is_begun
 from bot.journal.slack_records import SlackPostState
 from bot.journal.tables import (
     TABLES,
     conversation,
+    correction,
     decision,
     erasure,
     escalation,
@@ -47,6 +48,8 @@ ACTOR = "privacy"  # who erased it, in the audit and in the decision on an open 
 STAY = (OutboxState.SENT, OutboxState.UNKNOWN, OutboxState.SENDING)
 MOVING = (OutboxState.READY, OutboxState.SENDING)  # their bytes must not change on the way
 PERSONAL_COUNTS = (Scope.SENDER, Scope.TEXT, Scope.THREAD)
+IN_FLIGHT = slack_outbox.c.state == SlackPostState.SENDING
+PLACE = ("ts", "thread_of", "thread_ts")  # what says where a post to Slack belongs
 TYPED_LANE = "text"  # of texts that somebody typed into a window in Slack
 WINDOW_SECONDS = 3600  # after which a window in Slack is taken to be closed
 
@@ -55,14 +58,21 @@ def erase_person(
     engine: Engine, clock: Clock, person: Person, records: PersonRecords, *,
     hasher: CountHasher, stub: Mapping[str, Any],
 ) -> str:  # fmt: skip
-    """Erase these rows in one commit and return its time; `stub` replaces the posts in Slack."""
+    """Erase these rows in one commit and return its time; `stub` replaces the posts in Slack.
+
+    What others store about the same messages meanwhile is erased too, or is not stored.
+    """
     with writing(engine) as db:
         now = stamp(clock())
-        # These come first: they find their rows by texts that are blanked below.
+        # This comes first: it finds its rows by texts that are blanked below.
         _erase_counts(db, records, hasher)
-        _erase_typed_texts(db, records, before=after(clock, -WINDOW_SECONDS))
         _erase_messages(db, records, now)
+        # From here on nobody decides these messages any more, and whoever did has stored it.
+        records = with_later_rows(db, records)
         _erase_cases(db, records, now)
+        # And now nobody decides these cases.
+        records = with_later_rows(db, records)
+        _erase_typed_texts(db, records, before=after(clock, -WINDOW_SECONDS))
         _erase_mails(db, records)
         _erase_posts(db, records, now, stub)
         for (table, column), keys in records.named.items():
@@ -141,9 +151,11 @@ def _erase_messages(db: sql.Connection, records: PersonRecords, now: str) -> Non
 
 def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
     """Blank the drafts and close what is open; mails of others that joined get their own case."""
+    these = sql.select(escalation.c.id).where(escalation.c.id.in_(records.cases))
+    db.execute(these.order_by(escalation.c.id).with_for_update())  # all, before any other lock
     for each in records.cases:
         this = escalation.c.id == each
-        row = db.execute(sql.select(escalation).where(this).with_for_update()).one()
+        row = db.execute(sql.select(escalation).where(this)).one()
         values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
         values |= {"sender_key": "", "text_key": "", "vector": None}
         withdraw_shared_answer(db, each)  # the answer was written to this person and may name them
@@ -174,7 +186,10 @@ def _promote_joined(db: sql.Connection, case: Any, records: PersonRecords) -> No
 def _erase_mails(db: sql.Connection, records: PersonRecords) -> None:
     """Blank the mails that went out, and delete those that did not."""
     these = outbox.c.id.in_(records.mails)
-    db.execute(outbox.delete().where(these, outbox.c.state.not_in(STAY)))
+    unsent = outbox.delete().where(these, outbox.c.state.not_in(STAY)).returning(outbox.c.id)
+    gone = list(db.scalars(unsent))
+    # SQLite gives their ids to other mails, which correct nothing.
+    db.execute(correction.update().where(correction.c.outbox_id.in_(gone)).values(outbox_id=None))
     blank = {"recipient": "", "body": b"", "fault": "", "salt": ""}
     db.execute(outbox.update().where(these).values(**blank))
 
@@ -182,10 +197,18 @@ def _erase_mails(db: sql.Connection, records: PersonRecords) -> None:
 def _erase_posts(
     db: sql.Connection, records: PersonRecords, now: str, stub: Mapping[str, Any]
 ) -> None:
-    """Delete the posts that wait, and have those that Slack holds replaced by `stub`."""
+    """Delete the posts that wait; `stub` replaces those that Slack holds or may hold."""
     posts = slack_outbox.c.id.in_(records.posts)
-    waits = slack_outbox.c.state.in_((SlackPostState.READY, SlackPostState.FAILED))
-    db.execute(slack_outbox.delete().where(posts, waits))
+    unsent = slack_outbox.c.state.in_((SlackPostState.READY, SlackPostState.FAILED))
+    for post in db.execute(sql.select(slack_outbox).where(posts, unsent | IN_FLIGHT)).all():
+        this = slack_outbox.c.id == post.id
+        if post.state != SlackPostState.SENDING and not is_begun(post):
+            db.execute(slack_outbox.delete().where(this))
+            continue
+        payload = json.loads(post.payload)
+        kept = {name: payload[name] for name in PLACE if name in payload}
+        erased = json.dumps({**kept, **stub, ERASED_CONTENT: True})
+        db.execute(slack_outbox.update().where(this).values(payload=erased))
     posted = sql.select(slack_outbox.c.channel, slack_outbox.c.ts).where(
         posts, slack_outbox.c.ts != "", slack_outbox.c.method == "chat.postMessage"
     )

@@ -29,7 +29,7 @@ from bot.journal import rate_limits as counting
 from bot.journal.audit import append_audit
 from bot.journal.case_clusters import Clusters
 from bot.journal.case_opening import CaseOpener
-from bot.journal.cases import Cases, EnqueueJob
+from bot.journal.cases import Cases, EnqueueJob, is_claimed
 from bot.journal.clock import Clock, after, stamp, wall_clock
 from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
@@ -123,6 +123,7 @@ class Journal:
         """
         noted = sql.select(audit.c.event).where(audit.c.event.startswith(INCIDENT))
         with writing(self.engine) as db:
+            _lock_marks(db)
             found = db.execute(noted.order_by(audit.c.id).limit(1)).scalar()
             if not found:
                 append_audit(db, stamp(self.clock()), "desk", f"{INCIDENT}{key}", None)
@@ -135,7 +136,7 @@ class Journal:
         """
         noted = sql.select(audit.c.event).where(audit.c.event.startswith(KEY_MARK))
         with writing(self.engine) as db:
-            lock_until_commit(db, AdvisoryLock.KEY_MARK)
+            _lock_marks(db)
             found = db.execute(noted.order_by(audit.c.id.desc()).limit(1)).scalar()
             if anew or not found:
                 append_audit(db, stamp(self.clock()), "desk", f"{KEY_MARK}{mark}", None)
@@ -243,13 +244,15 @@ class Journal:
         draft: str,
         reply: Reply | Callable[[int], Reply] | None,
         capped: Callable[[Scope], Decision] | None = None,
+        if_claimed: Decision | None = None,
         question: OpenQuestion | None = None,
     ) -> StoredDecision:
         """Store outcomes, escalation and reply in one commit; a second call changes nothing.
 
         A reply that names its case is given as a function of the number of that case, 0 for none.
         When a cap forbids the automatic reply, the decision that `capped` returns for the scope of
-        that cap is stored instead. `draft` is what a person may approve if a case opens; `question`
+        that cap is stored instead, and `if_claimed` when a person has claimed a case of the thread
+        since the message was read. `draft` is what a person may approve if a case opens; `question`
         is what is open then, where one question is.
         """
         with writing(self.engine) as db:
@@ -258,6 +261,9 @@ class Journal:
             if row is None:
                 return StoredDecision(response=response, first=False)
             cap: Scope | None = None
+            if reply and if_claimed and is_claimed(db, message_id):
+                response, reply, draft = if_claimed.response, None, if_claimed.draft
+                question = None
             if reply and capped and self.limits:
                 who = self.hasher.count_keys(sender=row.sender, thread=row.thread, text=row.text)
                 cap = counting.find_exceeded_cap(db, self.limits.caps, who, self.clock)
@@ -278,11 +284,7 @@ class Journal:
                 db.execute(
                     outbox.insert().values(new_outbox_row(origin, made, automatic=True, now=now))
                 )
-            self._append_audit(db, "desk", "decided", message_id)
-            for kind in dict.fromkeys(span.kind for span in response.redactions):
-                self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
-            if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
-                self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
+            self._append_decided(db, message_id, response)
         return StoredDecision(response=response, cap=cap or "", case_number=case_number)
 
     def mark_failed(self, message_id: int, fault: str) -> bool:
@@ -402,6 +404,13 @@ class Journal:
             return self._opener.open(db, message_id, Priority.NORMAL, reason)
         return 0
 
+    def _append_decided(self, db: sql.Connection, message_id: int, response: Response) -> None:
+        self._append_audit(db, "desk", "decided", message_id)
+        for kind in dict.fromkeys(span.kind for span in response.redactions):
+            self._append_audit(db, "desk", f"secret_pasted:{kind}", message_id)
+        if any(o.reason == AnswerReason.PHISHING_SAMPLE for o in response.outcomes):
+            self._append_audit(db, "desk", AnswerReason.PHISHING_SAMPLE, message_id)
+
     def _append_audit(
         self, db: sql.Connection, actor: str, event: str, message_id: int | None
     ) -> None:
@@ -409,6 +418,11 @@ class Journal:
 
     def _now(self) -> str:
         return stamp(self.clock())
+
+
+def _lock_marks(db: sql.Connection) -> None:
+    """Keep others from recording whose journal it is until this transaction ends."""
+    lock_until_commit(db, AdvisoryLock.KEY_MARK)
 
 
 def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:

@@ -142,6 +142,14 @@ class Labels:
         with reading(self._engine) as db:
             return frozenset(db.scalars(query))
 
+    def list_rejected(self, numbers: Collection[int]) -> frozenset[int]:
+        """Return those of these labels that a second person has rejected."""
+        query = sql.select(label.c.outcome_id).where(
+            label.c.outcome_id.in_(numbers), label.c.state == LabelState.REJECTED
+        )
+        with reading(self._engine) as db:
+            return frozenset(db.scalars(query))
+
     def list_asked(self, case_ids: Collection[int]) -> frozenset[int]:
         """Return those of these cases that still have a question, neither erased nor blanked."""
         query = sql.select(escalation.c.id).join(

@@ -52,15 +52,7 @@ class MailOutbox:
         self, *, conversation_id: int | None = None, limit: int = 100
     ) -> list[OutgoingMail]:
         """Return the mails that can be delivered now, at most `limit`, oldest first."""
-        too_late = longest_ahead(self._clock, self._longest_wait)
-        query = sql.select(outbox).where(
-            outbox.c.state == OutboxState.READY,
-            sql.or_(
-                outbox.c.next_attempt_at <= stamp(self._clock()),
-                outbox.c.next_attempt_at > too_late,
-            ),
-            outbox.c.channel == "email",
-        )
+        query = sql.select(outbox).where(*self._is_due(), outbox.c.channel == "email")
         if conversation_id is not None:
             query = query.where(outbox.c.conversation_id == conversation_id)
         return self._read(query.order_by(outbox.c.id).limit(limit))
@@ -70,25 +62,44 @@ class MailOutbox:
         query = sql.select(outbox).where(outbox.c.state.in_(states))
         return self._read(query.order_by(outbox.c.id).limit(limit))
 
-    def claim(self, mail_id: int, by: str) -> bool:
-        """Claim a ready mail for the worker `by`; return False when another has claimed it."""
-        return self._move(
-            mail_id, (OutboxState.READY,), OutboxState.SENDING,
-            worker=by, attempts=outbox.c.attempts + 1,
-        )  # fmt: skip
+    def claim(self, mail_id: int, by: str) -> OutgoingMail | None:
+        """Claim a mail for the worker `by`, and return it as it stands now, this attempt counted.
+
+        Since it was listed, somebody may have taken it back and written another one, which can have
+        the same id, or it may have been put off. None when it is not due, or another has claimed
+        it.
+        """
+        values = {
+            "state": OutboxState.SENDING, "worker": by, "attempts": outbox.c.attempts + 1,
+            "changed_at": stamp(self._clock()),
+        }  # fmt: skip
+        row = outbox.update().where(outbox.c.id == mail_id, *self._is_due()).values(values)
+        with writing(self._engine) as db:
+            claimed = db.execute(row.returning(outbox)).first()
+        return _mail_of(claimed) if claimed else None
 
     def mark_sent(self, mail_id: int) -> bool:
         """Record that the server accepted the mail; return whether this changed its state."""
         return self._move(mail_id, UNSETTLED, OutboxState.SENT)
 
-    def mark_unknown(self, mail_id: int, fault: str) -> bool:
-        """Record that the server may have accepted the mail; a receipt or a person will tell."""
-        return self._move(mail_id, (OutboxState.SENDING,), OutboxState.UNKNOWN, fault=fault)
+    def mark_unknown(self, mail_id: int, fault: str, *, attempt: int | None = None) -> bool:
+        """Record that the server may have accepted the mail; a receipt or a person will tell.
 
-    def retry_later(self, mail_id: int, fault: str, *, seconds: float) -> bool:
-        """Record that the server did not accept the mail; it is due again after `seconds`."""
+        Here and below, nothing changes where another than this `attempt` is under way by now:
+        another worker has found out what became of this one.
+        """
+        before = (OutboxState.SENDING,)
+        return self._move(mail_id, before, OutboxState.UNKNOWN, attempt, fault=fault)
+
+    def retry_later(
+        self, mail_id: int, fault: str, *, seconds: float, attempt: int | None = None
+    ) -> bool:
+        """Record that the server did not accept the mail; it is due again after `seconds`.
+
+        A mail that was erased meanwhile is deleted.
+        """
         return self._move(
-            mail_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY,
+            mail_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY, attempt,
             fault=fault, next_attempt_at=after(self._clock, seconds),
         )  # fmt: skip
 
@@ -100,13 +111,14 @@ class MailOutbox:
             row = outbox.update().where(waits, outbox.c.next_attempt_at > now)
             return db.execute(row.values(next_attempt_at=now)).rowcount
 
-    def mark_failed(self, mail_id: int, fault: str) -> bool:
-        """Record that the mail will not be delivered; a case opens."""
-        return self._move(mail_id, UNSETTLED, OutboxState.FAILED, fault=fault)
+    def mark_failed(self, mail_id: int, fault: str, *, attempt: int | None = None) -> bool:
+        """Record that the mail will not be delivered; a case opens, unless it was erased."""
+        return self._move(mail_id, UNSETTLED, OutboxState.FAILED, attempt, fault=fault)
 
-    def mark_unresolved(self, mail_id: int, fault: str) -> bool:
+    def mark_unresolved(self, mail_id: int, fault: str, *, attempt: int | None = None) -> bool:
         """Record that nobody could find out whether the mail was delivered; a case opens."""
-        return self._move(mail_id, (OutboxState.UNKNOWN,), OutboxState.UNRESOLVED, fault=fault)
+        before = (OutboxState.UNKNOWN,)
+        return self._move(mail_id, before, OutboxState.UNRESOLVED, attempt, fault=fault)
 
     def list_unknown(self, seconds: float) -> list[OutgoingMail]:
         """Return the mails whose fate has been unknown for longer than `seconds`, oldest first."""
@@ -179,22 +191,38 @@ class MailOutbox:
             mail_id = db.execute(query).scalar()
         return mail_id is not None and self._move(mail_id, before, state)
 
+    def _is_due(self) -> tuple[sql.ColumnElement[bool], ...]:
+        """Return the conditions for mails that can be delivered now."""
+        too_late = longest_ahead(self._clock, self._longest_wait)
+        now, due_at = stamp(self._clock()), outbox.c.next_attempt_at
+        return outbox.c.state == OutboxState.READY, sql.or_(due_at <= now, due_at > too_late)
+
     def _move(
-        self, mail_id: int, before: Sequence[OutboxState], state: OutboxState, **values: Any
+        self,
+        mail_id: int,
+        before: Sequence[OutboxState],
+        state: OutboxState,
+        attempt: int | None = None,
+        **values: Any,
     ) -> bool:
         now = stamp(self._clock())
+        this = outbox.c.id == mail_id
         with writing(self._engine) as db:
-            row = outbox.update().where(outbox.c.id == mail_id, outbox.c.state.in_(before))
-            done = db.execute(row.values(state=state, changed_at=now, **values))
-            if not done.rowcount:
+            row = outbox.update().where(this, outbox.c.state.in_(before))
+            if attempt is not None:
+                row = row.where(outbox.c.attempts == attempt)
+            row = row.values(state=state, changed_at=now, **values)
+            mail = db.execute(row.returning(outbox.c.message_id, outbox.c.recipient)).first()
+            if mail is None:
                 return False
-            if state in (OutboxState.SENDING, OutboxState.READY):
+            message_id, is_erased = mail.message_id, not mail.recipient
+            if state is OutboxState.READY:
+                if is_erased:
+                    db.execute(outbox.delete().where(this))
                 return True
-            about = sql.select(outbox.c.message_id).where(outbox.c.id == mail_id)
-            message_id = db.execute(about).scalar()
             event = {"at": now, "actor": "desk", "event": f"send:{mail_id}:{state}"}
             db.execute(audit.insert().values(**event, message_id=message_id))
-            if state in NEEDS_PERSON and message_id:
+            if state in NEEDS_PERSON and message_id and not is_erased:
                 self._opener.open_once(db, message_id, Priority.HIGH, UNDELIVERED)
             if state in LEDGER_EVENTS:
                 append_to_ledger(db, mail_id, state, now)
@@ -202,16 +230,16 @@ class MailOutbox:
 
     def _read(self, query: sql.Select[Any]) -> list[OutgoingMail]:
         with reading(self._engine) as db:
-            rows = db.execute(query).all()
-        return [
-            OutgoingMail(
-                id=r.id, message_id=r.message_id, recipient=r.recipient,
-                header=r.message_id_header, body=bytes(r.body),
-                automatic=r.automatic, state=OutboxState(r.state),
-                attempts=r.attempts, changed_at=r.changed_at, fault=r.fault, worker=r.worker,
-            )
-            for r in rows
-        ]  # fmt: skip
+            return [_mail_of(row) for row in db.execute(query)]
+
+
+def _mail_of(row: Any) -> OutgoingMail:
+    return OutgoingMail(
+        id=row.id, message_id=row.message_id, recipient=row.recipient,
+        header=row.message_id_header, body=bytes(row.body), automatic=row.automatic,
+        state=OutboxState(row.state), attempts=row.attempts, changed_at=row.changed_at,
+        fault=row.fault, worker=row.worker,
+    )  # fmt: skip
 
 
 def new_outbox_row(

@@ -4,7 +4,7 @@ Every text of every table is read once, so that new tables are searched too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sql
@@ -92,6 +92,22 @@ def find_person(engine: Engine, person: Person) -> PersonRecords:
         conversations=conversations, messages=messages, cases=cases, mails=mails, posts=posts,
         named=named,
     )  # fmt: skip
+
+
+def with_later_rows(db: sql.Connection, records: PersonRecords) -> PersonRecords:
+    """Return the records with the cases, mails and posts that were stored since they were found.
+
+    Those are about the same messages. What a transaction stores that is under way is not found.
+    """
+    messages = records.messages
+    cases = db.scalars(sql.select(escalation.c.id).where(escalation.c.message_id.in_(messages)))
+    mails = db.scalars(sql.select(outbox.c.id).where(outbox.c.message_id.in_(messages)))
+    later = replace(
+        records, cases=tuple(sorted({*records.cases, *cases})),
+        mails=tuple(sorted({*records.mails, *mails})),
+    )  # fmt: skip
+    posts = _posts(db, later.cases, messages)
+    return replace(later, posts=tuple(sorted({*records.posts, *posts})))
 
 
 def find_anywhere(engine: Engine, mentions: Mentions) -> dict[str, int]:

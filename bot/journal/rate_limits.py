@@ -36,13 +36,21 @@ def find_exceeded_cap(
 
     When there is none, count the answer under every key of `who` and return None.
     """
-    lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
+    lock_counts(db)
     for cap in caps:
         if _count_answers(db, cap, who[cap.scope], clock) >= cap.most:
             return cap.scope
     rows = [{"scope": scope, "who": key, "at": stamp(clock())} for scope, key in who.items()]
     db.execute(sender_count.insert(), rows)
     return None
+
+
+def lock_counts(db: sql.Connection) -> None:
+    """Keep others from counting answers until this transaction ends.
+
+    Whoever locks a case too does it afterwards, so that no two wait for each other.
+    """
+    lock_until_commit(db, AdvisoryLock.REPLY_CAPS)
 
 
 class CountHasher:

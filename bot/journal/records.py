@@ -110,7 +110,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is to be stored of a message whose reply a cap has held."""
+    """What is to be stored of a message whose reply a cap, or who has claimed it, holds."""
 
     response: Response
     draft: str = ""  # what a person may approve, where a case opens

@@ -131,7 +131,7 @@ class SlackStore(SlackOutbox):
         """Return the later messages of the case of this message, in the order of their decisions.
 
         They belong to the same conversation or joined the case. Dropped messages (an out-of-office
-        note, a bounce) and messages that are not decided yet are left out.
+        note, a bounce), messages that are not decided yet and erased ones are left out.
         """
         first = sql.select(message).where(message.c.id == message_id).subquery()
         case = sql.select(escalation.c.id).where(escalation.c.message_id == message_id)
@@ -154,6 +154,7 @@ class SlackStore(SlackOutbox):
         query = query.where(
             message.c.id.in_(sql.union(same, joined)),
             message.c.state.in_((MessageState.DECIDED, MessageState.FAILED)),
+            message.c.erased_at == "",
         )
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(message.c.decided_at, message.c.id)).all()
@@ -164,12 +165,6 @@ class SlackStore(SlackOutbox):
             )
             for r in rows
         ]  # fmt: skip
-
-    def record_follow_ups(self, case_id: int, count: int) -> None:
-        """Record that the thread of a card shows the first `count` later messages."""
-        with writing(self._engine) as db:
-            this = slack_card.c.escalation_id == case_id
-            db.execute(slack_card.update().where(this).values(followed=count))
 
     def count_by_state(self) -> dict[str, int]:
         """Return the number of posts in each state, and of events under `event STATE`."""

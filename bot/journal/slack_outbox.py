@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.journal.clock import Clock, after, longest_ahead, stamp
 from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
-from bot.journal.tables import slack_card, slack_outbox
+from bot.journal.tables import message, slack_card, slack_outbox
 
 # Prefixes of the unique keys of reminders, of alerts to the on-call people, of pages and of the
 # stubs that replace erased posts.
@@ -26,6 +26,8 @@ REMINDER = "remind:"
 ALERT = "dead:"
 PAGE = "page:"
 ERASED = "erased:"
+# Name in a payload that says that its content was erased after Slack may have accepted it.
+ERASED_CONTENT = "erased"
 # Longest plausible wait of a post: until the end of quiet hours, which is at most a day.
 MAX_WAIT_SECONDS = 86_400.0
 # Head start of a post over one that is one rank less urgent, in seconds. The least urgent post thus
@@ -50,21 +52,31 @@ class SlackOutbox:
         case_id: int | None = None,
         at: datetime | None = None,
         rank: int = 0,
+        about: int | None = None,
     ) -> bool:
         """Store a post under its unique `key`; return False when it was stored before.
 
         `method` is a method of Slack's Web API or `respond`, `payload` its arguments. The post is
-        not posted before `at`. A post with a lower `rank` overtakes others.
+        not posted before `at`. A post with a lower `rank` overtakes others. `about` is the id of
+        the message whose text it shows: it is not stored where that was erased meanwhile.
         """
         row = self._insert_post(key, channel, method, payload, case_id).values(rank=rank)
         if at:
             row = row.values(next_attempt_at=stamp(at))
         try:
             with writing(self._engine) as db:
+                if about is not None and is_erased(db, about):
+                    return False
                 db.execute(row)
         except IntegrityError:
             return False
         return True
+
+    def list_keys(self, prefix: str) -> frozenset[str]:
+        """Return the keys of the stored posts that begin with `prefix`."""
+        begins = slack_outbox.c.dedupe_key.startswith(prefix, autoescape=True)
+        with reading(self._engine) as db:
+            return frozenset(db.scalars(sql.select(slack_outbox.c.dedupe_key).where(begins)))
 
     def replace_waiting(self, key: str, payload: Mapping[str, Any]) -> bool:
         """Give the post under this key another payload; return False where none waits there."""
@@ -76,15 +88,15 @@ class SlackOutbox:
     def redraw(self, key: str, *, channel: str, drawn: Mapping[str, Any]) -> bool:
         """Store the new content of the message under this key, which is posted or updated with it.
 
-        Return False while the message is being posted, as its id in Slack is not known yet; the
-        caller tries again.
+        Return False while the message is being posted, or may have been, as its id in Slack is not
+        known yet; the caller tries again.
         """
         with writing(self._engine) as db:
             this = slack_outbox.c.dedupe_key == key
-            post = db.execute(sql.select(slack_outbox).where(this)).first()
+            post = db.execute(sql.select(slack_outbox).where(this).with_for_update()).first()
             if post is None:
                 db.execute(self._insert_post(key, channel, "chat.postMessage", drawn, None))
-            elif post.state == SlackPostState.SENDING:
+            elif post.state == SlackPostState.SENDING or is_begun(post):
                 return False
             elif post.state != SlackPostState.SENT:
                 db.execute(slack_outbox.update().where(this).values(payload=json.dumps(drawn)))
@@ -150,13 +162,16 @@ class SlackOutbox:
         ]
         return [post for _, post in sorted(due, key=lambda each: (turns[each[0]], each[1].id))]
 
-    def claim(self, post_id: int) -> SlackPost | None:
-        """Claim a post for making it, and return it as it stands now, this attempt counted.
+    def claim(self, post: SlackPost) -> SlackPost | None:
+        """Claim a listed post for making it, and return it as it stands now, this attempt counted.
 
         Its content may have been replaced since it was listed. None when another has claimed it or
-        it was deleted.
+        it was deleted: another post may have its id by now.
         """
-        this = (slack_outbox.c.id == post_id, slack_outbox.c.state == SlackPostState.READY)
+        this = (
+            slack_outbox.c.id == post.id, slack_outbox.c.dedupe_key == post.key,
+            slack_outbox.c.state == SlackPostState.READY,
+        )  # fmt: skip
         values = {"state": SlackPostState.SENDING, "attempts": slack_outbox.c.attempts + 1}
         with writing(self._engine) as db:
             row = slack_outbox.update().where(*this).values(values).returning(slack_outbox)
@@ -164,14 +179,19 @@ class SlackOutbox:
         return post_of(claimed) if claimed else None
 
     def mark_sent(self, post: SlackPost, ts: str) -> None:
-        """Record that Slack accepted a post; `ts` is the id that Slack gave its message."""
+        """Record that Slack accepted a post; `ts` is the id that Slack gave its message.
+
+        Where its content was replaced or erased since it was claimed, an update follows.
+        """
         with writing(self._engine) as db:
-            this = slack_outbox.c.id == post.id
-            db.execute(
-                slack_outbox.update()
-                .where(this)
-                .values(state=SlackPostState.SENT, ts=ts, payload="{}")
-            )
+            this = slack_outbox.c.id == post.id, slack_outbox.c.dedupe_key == post.key
+            now = db.execute(sql.select(slack_outbox).where(*this).with_for_update()).first()
+            if now and now.state != SlackPostState.SENT and ts:
+                content = json.loads(now.payload)
+                if content != post.payload or content.get(ERASED_CONTENT):
+                    self._insert_update(db, post, ts, content)
+            sent = {"state": SlackPostState.SENT, "ts": ts, "payload": "{}"}
+            db.execute(slack_outbox.update().where(*this).values(sent))
             if post.key.startswith("card:"):
                 card = slack_card.c.escalation_id == post.case_id
                 db.execute(slack_card.update().where(card).values(ts=ts))
@@ -205,8 +225,10 @@ class SlackOutbox:
         Each user of `tell` is sent the message `says` about it, once and not before `at`.
         """
         with writing(self._engine) as db:
-            row = slack_outbox.update().where(slack_outbox.c.id == post.id)
-            db.execute(row.values(state=SlackPostState.FAILED, fault=fault))
+            this = slack_outbox.c.id == post.id, slack_outbox.c.state == SlackPostState.SENDING
+            failed = {"state": SlackPostState.FAILED, "fault": fault}
+            if not db.execute(slack_outbox.update().where(*this).values(failed)).rowcount:
+                return  # another process, which leads by now, has made it
             for user in tell:
                 key = f"{ALERT}{post.id}:{user}"
                 there = sql.select(slack_outbox.c.id).where(slack_outbox.c.dedupe_key == key)
@@ -249,6 +271,15 @@ class SlackOutbox:
             row = slack_outbox.update().where(slack_outbox.c.state == SlackPostState.SENDING)
             db.execute(row.values(state=SlackPostState.READY))
 
+    def _insert_update(
+        self, db: sql.Connection, post: SlackPost, ts: str, content: Mapping[str, Any]
+    ) -> None:
+        """Store an update of a message that Slack accepted with older content."""
+        drawn = {"ts": ts} | {k: v for k, v in content.items() if k != ERASED_CONTENT}
+        key = f"{post.key}:{secrets.token_hex(4)}"
+        row = self._insert_post(key, post.channel, "chat.update", drawn, post.case_id)
+        db.execute(row.values(rank=post.rank))
+
     def _insert_post(
         self, key: str, channel: str, method: str, payload: Mapping[str, Any], case_id: int | None
     ) -> sql.Insert:
@@ -261,9 +292,16 @@ class SlackOutbox:
     def _replace_waiting_card(
         self, db: sql.Connection, case_id: int, drawn: Mapping[str, Any], rank: int
     ) -> bool:
-        """Replace the content of a card that still waits; return False when none does."""
-        query = sql.select(slack_outbox.c.id).where(_card_of(case_id, SlackPostState.READY))
-        waiting_id = db.execute(query.order_by(slack_outbox.c.id.desc()).limit(1)).scalar()
+        """Replace the content of a card that still waits; return False when none does.
+
+        One that Slack may have accepted keeps its content, which is what Slack has then.
+        """
+        untried = slack_outbox.c.attempts == 0
+        query = sql.select(slack_outbox.c.id).where(
+            _card_of(case_id, SlackPostState.READY), untried
+        )
+        newest = query.order_by(slack_outbox.c.id.desc()).limit(1).with_for_update()
+        waiting_id = db.execute(newest).scalar()
         if waiting_id is None:
             return False
         row = slack_outbox.update().where(slack_outbox.c.id == waiting_id)
@@ -288,6 +326,17 @@ def waiting(prefix: str) -> sql.ColumnElement[bool]:
     """Return a condition for ready posts whose key begins with `prefix`."""
     begins = slack_outbox.c.dedupe_key.startswith(prefix, autoescape=True)
     return sql.and_(begins, slack_outbox.c.state == SlackPostState.READY)
+
+
+def is_begun(post: Any) -> bool:
+    """Return whether Slack may have accepted a waiting post (a row) without our knowing it."""
+    return bool(post.state == SlackPostState.READY and post.attempts)
+
+
+def is_erased(db: sql.Connection, message_id: int) -> bool:
+    """Return whether a message was erased; until this transaction ends it is not."""
+    query = sql.select(message.c.erased_at).where(message.c.id == message_id)
+    return bool(db.execute(query.with_for_update(read=True)).scalar())
 
 
 def _card_of(case_id: int | None, state: str) -> sql.ColumnElement[bool]:

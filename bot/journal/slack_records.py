@@ -74,7 +74,6 @@ class SlackCard:
     channel: str
     ts: str
     stamp: str
-    announced_follow_ups: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +89,7 @@ class FollowUpMessage:
 
 def card_of(row: Any) -> SlackCard:
     """Return a row of `slack_card` as a value."""
-    return SlackCard(
-        case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp,
-        announced_follow_ups=row.followed,
-    )  # fmt: skip
+    return SlackCard(case_id=row.escalation_id, channel=row.channel, ts=row.ts, stamp=row.stamp)
 
 
 def event_of(row: Any) -> SlackEvent:

@@ -232,7 +232,7 @@ slack_card = Table(
     Column("channel", String, nullable=False),
     _text("ts"),
     _text("stamp"),  # of the case when its card was last drawn
-    _count("followed"),  # later messages that were posted in its thread
+    _count("followed"),  # of earlier versions, which counted the later messages in its thread
 )  # fmt: skip
 slack_outbox = Table(
     "slack_outbox", TABLES, _id(),

@@ -371,7 +371,7 @@ class Service:
     def _record_delivery(self, mail: OutgoingMail, began: int) -> None:
         self.traces.record(
             Step.DELIVERY, message_id=mail.message_id or 0, began=began, outbox_id=mail.id,
-            automatic=mail.automatic, attempts=mail.attempts + 1,
+            automatic=mail.automatic, attempts=mail.attempts,
         )  # fmt: skip
 
     def _decide(self, message_id: int) -> None:

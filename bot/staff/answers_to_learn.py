@@ -76,9 +76,15 @@ class Learning:
         # The file is written first: a label that a crash leaves undecided is proposed again, and
         # is not written twice.
         added = append_labels(self.knowledge.folder, map(_as_message, (each for _, each in chosen)))
-        for answered, label in chosen:
-            self.journal.labels.decide(answered, LabelState.ACCEPTED, label.passages, actor=actor)
-        return added
+        late = {
+            label.number
+            for answered, label in chosen
+            if not self.journal.labels.decide(
+                answered, LabelState.ACCEPTED, label.passages, actor=actor
+            )
+        }
+        rejected = self.journal.labels.list_rejected(late) if late else frozenset[int]()
+        return added - remove_labels(self.knowledge.folder, rejected)
 
     def reject(self, numbers: Collection[int], *, actor: str) -> int:
         """Store that the desk shall not learn from these labels, and return how many are new.

@@ -173,8 +173,8 @@ class Recall:
         return self.journal.corrections.enqueue(
             [(each.again, self._mail(each)) for each in ready],
             [each.again for each in entries if each.held is Held.OPEN_CASE],
-            approval=approval,
-        )
+            approval=approval, is_wanted=self._look_again(),
+        )  # fmt: skip
 
     def keep_decided(self, *, actor: str) -> int:
         """Store the kinds that a person chose now, so that nobody is asked about them again.
@@ -193,6 +193,19 @@ class Recall:
         if answer.recipient.lower() in unreachable:
             return Held.BOUNCED
         return Held.OPTED_OUT if self.journal.opt_outs.contains(answer.recipient) else None
+
+    def _look_again(self) -> Callable[[Told, Reply], bool]:
+        """Return whether a correction may still go, by what is known when this is first asked."""
+        journal = self.journal
+        cases, unreachable = (
+            cache(journal.corrections.list_with_open_case),
+            cache(journal.corrections.list_unreachable),
+        )
+        return lambda told, reply: (
+            told.conversation_id not in cases()
+            and reply.recipient.lower() not in unreachable()
+            and not journal.opt_outs.contains(reply.recipient)
+        )
 
     def _mail(self, entry: Outdated) -> Reply:
         check = self.outbound.check(entry.text)

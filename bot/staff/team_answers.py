@@ -6,7 +6,7 @@ on the list of corrections when it is withdrawn.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,9 +223,26 @@ class TeamAnswers:
         An answer in use stays: it is the company's own text, and two people saw that it names
         nobody.
         """
-        waiting = {a.case for a in self.list_all() if a.state is TeamAnswerState.PENDING}
-        asked = self.journal.labels.list_asked(waiting) if waiting else frozenset[int]()
-        return remove_team_answers(self.folder, waiting - asked)
+        if not self._list_waiting():
+            return 0
+        with self._alone_writing():  # none of them is approved meanwhile
+            waiting = self._list_waiting()
+            return remove_team_answers(
+                self.folder, waiting - self.journal.labels.list_asked(waiting)
+            )
+
+    def forget_person(self, cases: Collection[int], names: Callable[[TeamAnswer], bool]) -> int:
+        """Delete the answers that name a person, and those to `cases` of theirs that wait.
+
+        Any other stays: it is text of the company, and two people saw that it names nobody.
+        """
+        with self._alone_writing():
+            waiting = self._list_waiting() & set(cases)
+            gone = waiting.union(each.case for each in self.list_all() if names(each))
+            return remove_team_answers(self.folder, gone)
+
+    def _list_waiting(self) -> set[int]:
+        return {a.case for a in self.list_all() if a.state is TeamAnswerState.PENDING}
 
     def _check_approval(self, answer: TeamAnswer, actor: str, digest: str) -> None:
         """Raise InputError where this person may not approve this answer as it stands."""

@@ -17,13 +17,14 @@ from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import MaildirOut
 from bot.commands.backup import MANIFEST, backup, restore
-from bot.commands.privacy import erase, find_held
+from bot.commands.privacy import RATED, erase, find_held
 from bot.corpus import Knowledge
 from bot.errors import DeskError, InputError
 from bot.journal import OutboxState
 from bot.ports import MailFolder
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
+from tests.support.interleaving import before_each_call
 from tests.support.running_desk import (
     EXPOSED,
     app_with,
@@ -122,6 +123,30 @@ def test_the_drill(
         assert app.journal.ledger.check().faults == ()
         take(app, 7)
         assert counts["ana7@x.example"] == 1, "a restored desk answers"
+
+
+def test_an_answer_rated_while_a_backup_is_made_does_not_spoil_it(
+    tmp_path: Path, responder: Responder, counts: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of rated answers grows while it is copied."""
+    home, file = tmp_path / "home", tmp_path / "desk.tar.gz"
+    with desk(home, f"sqlite:///{home}/desk.sqlite3", responder, counts) as app:
+        rated = home / RATED
+        rated.write_text("one\n", encoding="utf-8")
+
+        def rate() -> None:
+            with rated.open("a", encoding="utf-8") as growing:
+                growing.write("more\n")
+
+        for step in ("gettarinfo", "addfile"):
+            before_each_call(monkeypatch, tarfile.TarFile, step, rate)
+        assert app.journal.count_rows()
+        list(backup(app, file))
+        grown = rated.read_text(encoding="utf-8")
+        list(restore(app, file, replace=True))
+        back = rated.read_text(encoding="utf-8")
+        assert back.startswith("one\n")
+        assert grown.startswith(back)
 
 
 def test_a_held_mail_of_an_unproven_sender_is_not_taken_in_again(

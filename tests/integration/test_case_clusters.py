@@ -12,7 +12,7 @@ from bot.corpus import Knowledge
 from bot.corpus.limits import Cap, Limits, Scope, shipped_limits
 from bot.desk import Desk
 from bot.domain import Escalation, EscalationReason, Priority
-from bot.journal import CaseAction, CaseChange, Journal, OpenQuestion, SharedAnswer, Stage
+from bot.journal import CaseAction, CaseChange, Decision, Journal, OpenQuestion, SharedAnswer, Stage
 from bot.journal.case_clusters import SAME_QUESTION
 from bot.journal.engine import writing
 from bot.journal.erasure import erase_person
@@ -23,12 +23,15 @@ from bot.outbound import Outbound, text_of
 from bot.staff.clustering import group_by_meaning
 from bot.staff.shared_answers import AnswerSharing
 from bot.text.mentions import Mentions
+from tests.servers.postgres import database
 from tests.support.fakes import ListOut, Time
-from tests.support.journal_records import mail, response
+from tests.support.interleaving import after_call, before_statement
+from tests.support.journal_records import answered, mail, reply, response, waiting
 from tests.support.running_desk import verbatim_responder
 
 WIDTH = 384
 ANSWER = "We do not know yet, and will publish it when we do."
+BETTER = "We know it now, and have published it."
 
 
 def meaning(number: int, turned: float = 0.0) -> np.ndarray:
@@ -300,3 +303,50 @@ def test_retention_takes_vectors_and_answers_out(journal: Journal, clock: Time) 
     with writing(journal.engine) as db:
         assert db.execute(sql.select(escalation.c.vector)).scalar() is None
         assert db.execute(sql.select(cluster_answer.c.id)).all() == []
+
+
+def test_an_answer_taken_back_while_it_is_composed_goes_to_nobody(
+    journal: Journal, sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one, which can still be taken back, was written in its place meanwhile."""
+    first, second = (ask(journal, n, meaning(1)) for n in range(2))
+    answer(journal, first)
+
+    def think_again() -> None:
+        assert journal.cases.reopen(first, actor="alice")
+        better = SharedAnswer(text=BETTER, language="en", actor="alice", case_id=first)
+        assert journal.cases.store_decision(
+            first, actor="alice", action=CaseAction.EDITED, reply=None, shared=better,
+            hold_seconds=10,
+        )  # fmt: skip
+
+    after_call(monkeypatch, journal.clusters, "find_answer", think_again)
+    assert sharing.work() == []
+    case = journal.cases.read(second)
+    assert case
+    assert case.open
+
+
+def test_an_answer_is_shared_while_the_same_asker_writes_again(postgres: str, clock: Time) -> None:
+    """Both count a mail and change the case, and neither may wait for the other for ever."""
+    with database(postgres, "share_and_decide") as url:
+        one, other = (Journal(url, limits=shipped_limits(), clock=clock) for _ in range(2))
+        first, second = (ask(one, n, meaning(1)) for n in range(2))
+        answer(one, first)
+        shared = one.clusters.find_answer(second)
+        assert shared
+
+        def write_again() -> None:
+            again = mail("again", thread="t1", sender="p1@x1.example")
+            message_id = other.receive(again)
+            both = replace(waiting(), outcomes=(*answered().outcomes, *waiting().outcomes))
+            other.decide(
+                message_id or 0, both, draft="", reply=reply("again"),
+                capped=lambda _scope: Decision(response=both),
+            )  # fmt: skip
+
+        with before_statement(one.engine, "SELECT pg_advisory_xact_lock", write_again) as raised:
+            one.cases.share_answer(second, shared, reply("shared"))
+        assert raised == []
+        one.close()
+        other.close()

@@ -16,7 +16,7 @@ from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
 from bot.cli import main
 from bot.commands.privacy import erase, find_held
 from bot.corpus import Knowledge, load, records_of
-from bot.corpus.learned import LEARNED
+from bot.corpus.learned import LEARNED, read_numbers
 from bot.corpus.messages import MessageKind
 from bot.domain import Escalation, EscalationReason, Message, Priority, Response
 from bot.errors import InputError
@@ -24,11 +24,13 @@ from bot.journal import CaseAction
 from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.settings import Settings
+from bot.staff import answers_to_learn
 from bot.staff.answers_to_learn import Learning
 from bot.staff.case_rows import name_topics
 from tests.servers.slack_limits import view_limits
 from tests.support.desk_messages import received
 from tests.support.fakes import VerbatimJudge
+from tests.support.interleaving import before_call
 from tests.support.small_post import CLOSED, HAPPENED, PASSWORD, POST, write
 
 ANA, BOB = "slack:U0ANA", "slack:U0BOB"
@@ -111,6 +113,20 @@ def test_an_approved_draft_is_learned_once_a_second_person_agrees(desk: App) -> 
     assert learned.text.split() == label.question.split()
     with pytest.raises(InputError, match="no label that waits"):
         desk.learning.accept([label.number], actor=BOB)
+
+
+def test_a_label_rejected_while_another_person_agrees_is_not_learned(
+    desk: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob calls it wrong between Eve's look at the list and her click."""
+    answer(desk)
+    (label,) = desk.learning.propose()
+    before_call(
+        monkeypatch, answers_to_learn, "append_labels",
+        lambda: desk.learning.reject([label.number], actor="bob"),
+    )  # fmt: skip
+    assert desk.learning.accept([label.number], actor="eve") == 0
+    assert read_numbers(desk.settings.knowledge) == frozenset()
 
 
 def test_who_names_a_case_in_place_of_its_label_is_told_the_label(desk: App) -> None:

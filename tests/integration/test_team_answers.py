@@ -41,8 +41,9 @@ from bot.outbound.self_check import build_answer
 from bot.ports import Judgement
 from bot.settings import Settings
 from bot.staff.outdated_answers import Recall, Why
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answers import LOCK, TeamAnswers
 from tests.support.desk_messages import received
+from tests.support.interleaving import Beside, after_call, is_waited_for
 from tests.support.small_post import PASSWORD, POST, write
 from tests.support.word_encoder import WordEncoder
 
@@ -394,6 +395,41 @@ def test_an_erased_person_leaves_no_proposal_and_no_name(either_desk: App, tmp_p
         db.execute(sql.update(outcome).values(question=""))
     assert desk.team_answers.forget_erased() == 1
     assert [a.case for a in desk.team_answers.list_all()] == [used], "nobody is named in it"
+
+
+def test_an_answer_approved_while_its_asker_is_erased_stays(desk: App) -> None:
+    """Somebody says yes to the list at the terminal after Bob has clicked."""
+    case = answered(desk)
+    digest = tried_out(desk, case)
+    held = find_held(desk, [], ["jane@people.example"])
+    desk.team_answers.approve(case, actor=BOB, digest=digest)
+    erase(desk, held)
+    assert [a.state for a in desk.team_answers.list_all()] == [TeamAnswerState.APPROVED]
+
+
+def test_an_answer_approved_while_old_questions_are_forgotten_is_not_half_gone(
+    desk: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, store = answered(desk), desk.team_answers
+    digest = tried_out(desk, case)
+    with writing(desk.journal.engine) as db:  # as the retention does
+        db.execute(sql.update(outcome).values(question=""))
+    beside = Beside(lambda: store.approve(case, actor=BOB, digest=digest))
+    lock = desk.settings.home / LOCK
+    after_call(
+        monkeypatch, desk.journal.labels, "list_asked",
+        lambda: beside.begin(lambda: is_waited_for(lock)),
+    )  # fmt: skip
+    assert store.forget_erased() == 1
+    beside.end()
+    assert [type(error) for error in beside.raised] == [InputError], "Bob is told that it is gone"
+    assert desk.journal.corrections.list_kinds() == {}
+
+
+def tried_out(app: App, case: int) -> str:
+    """Propose the answer of a case and try it; its digest."""
+    app.team_answers.propose(case, actor=ANA)
+    return app.team_answers.try_out(case).digest
 
 
 def test_an_answer_in_another_language_goes_to_those_who_read_it(desk: App) -> None:

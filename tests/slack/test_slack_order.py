@@ -158,7 +158,7 @@ def test_a_post_that_slack_has_already_is_not_there_twice(
     """The process died between Slack's answer and the commit."""
     opened(journal)
     (post,) = journal.slack.list_due()
-    assert journal.slack.claim(post.id)
+    assert journal.slack.claim(post)
     sender._call(post)
     journal.slack.requeue_in_flight()
     assert sender.drain() == 1
@@ -280,7 +280,7 @@ def test_whatever_slack_answers_each_post_lies_there_once_and_in_order(
             child(journal, case, told[case][-1])
         pass_(sender, clock, rng.randint(0, 3))
         if rng.random() < 0.2 and (due := journal.slack.list_due()):
-            journal.slack.claim(due[0].id)
+            journal.slack.claim(due[0])
             journal.slack.requeue_in_flight()
     side.api = real  # type: ignore[method-assign]
     pass_(sender, clock, 90)

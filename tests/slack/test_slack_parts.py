@@ -19,6 +19,7 @@ from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, CaseChange, Journal, Stage
 from bot.journal.slack_records import NewSlackEvent, SlackPost
 from tests.servers.slack_side import ALICE, GUEST, TRIAGE, Fault, SlackSide
+from tests.support.interleaving import after_call
 from tests.support.journal_records import mail
 from tests.support.waiting import wait_until
 
@@ -177,8 +178,8 @@ def test_an_update_whose_card_never_came_is_the_card(
 def test_what_was_being_posted_goes_out_again(journal: Journal, sender: OutboxWorker) -> None:
     put(journal)
     (post,) = journal.slack.list_due()
-    assert journal.slack.claim(post.id)
-    assert not journal.slack.claim(post.id)
+    assert journal.slack.claim(post)
+    assert not journal.slack.claim(post)
     assert sender.drain() == 0
     journal.slack.requeue_in_flight()
     assert sender.drain() == 1
@@ -235,7 +236,7 @@ def test_old_things_are_forgotten_and_waiting_ones_are_not(journal: Journal) -> 
     put(journal, "p")
     (posted,) = journal.slack.list_due()
     journal.slack.mark_handled(1)
-    journal.slack.claim(1)
+    journal.slack.claim(posted)
     journal.slack.mark_sent(posted, "1.1")
     journal.retention.delete_slack(1)
     assert journal.slack.count_by_state() == {"event done": 1, "event new": 1, "sent": 1}
@@ -399,3 +400,16 @@ def test_two_claims_in_the_journal_make_one_owner(database_url: str) -> None:
     assert now
     assert now.owner == f"slack:{won.index(True)}"
     journal.close()
+
+
+def test_a_channel_that_is_shared_while_slack_answers_is_asked_about_again(
+    client: Client, side: SlackSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ChannelPermissions(client, 60)
+
+    def share() -> None:
+        side.channels[TRIAGE]["is_ext_shared"] = True
+        places.forget()
+
+    after_call(monkeypatch, client, "call_with_form", share)
+    assert "shared" in places.objection(TRIAGE)

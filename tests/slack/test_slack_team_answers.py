@@ -159,11 +159,17 @@ def test_a_card_that_a_crash_kept_from_being_drawn_is_drawn_at_the_next_start(
         assert not stand.shows("has approved it")
         posts = TeamAnswerPosts(journal, answers, channel=side.triage)
         posts.work()
-        stand.until(lambda: stand.slack.outbox_worker.drain() or stand.shows("has approved it"))
+        stand.until(lambda: shows_after_posting(stand, "has approved it"))
         (answers.folder / FOLDER / f"case-{case}.yaml").unlink()
         assert "Nothing was changed" in posts.act("answer_reject", f"{case}:x", actor="slack:U1")
         gone = "It is not there any more"
-        stand.until(lambda: stand.slack.outbox_worker.drain() or stand.shows(gone))
+        stand.until(lambda: shows_after_posting(stand, gone))
+
+
+def shows_after_posting(stand: Stand, text: str) -> bool:
+    """Make the posts that wait, as no thread does, and look for a text."""
+    stand.slack.outbox_worker.drain()
+    return stand.shows(text)
 
 
 def test_cards_of_answers_hold_slacks_limits() -> None:

@@ -93,7 +93,7 @@ def _plant_slack(app: App, case_id: int, other_case: int, text: str) -> None:
         slack.enqueue_card(case, channel=TRIAGE, drawn=drawn, stamp="s")
     for post in slack.list_due():
         if post.case_id == case_id:
-            slack.claim(post.id)
+            slack.claim(post)
             slack.mark_sent(post, f"{post.id}.5")
     slack.enqueue(
         f"later:{case_id}:1", channel=TRIAGE, method="chat.postMessage", case_id=case_id,

@@ -163,7 +163,7 @@ class LocalMailbox:
             path
             for folder in folders
             for path in (self.root / folder).glob("*/*")
-            if path.is_file() and path.stat().st_mtime < before.timestamp()
+            if path.is_file() and _is_older(path, before)
         )
         deleted = 0
         for path in islice(old, limit):
@@ -349,6 +349,13 @@ def _modified_at(entry: os.DirEntry[str]) -> int:
         return entry.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def _is_older(path: Path, before: datetime) -> bool:
+    """Was a file stored before a moment? One that is gone was not."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < before.timestamp()
+    return False
 
 
 def _file_name(header: str) -> str:

@@ -88,7 +88,7 @@ class CardSync:
             drawn["thread_of"] = case.parent
         # Posts for the thread are stored first: after a crash they are stored again by their keys.
         if card:
-            self._post_follow_ups(case, card)
+            self._post_follow_ups(case)
             self._post_reminders(case)
         if case.open and case.priority == Priority.PAGE:
             self._page_oncall(case)
@@ -96,15 +96,19 @@ class CardSync:
             case.id, channel=self.channel, drawn=drawn, stamp=stamp, rank=case.rank
         )
 
-    def _post_follow_ups(self, case: Case, card: SlackCard) -> None:
-        """Post each later mail of the conversation once, in the thread of its first case."""
-        later = self.store.list_follow_ups(case.message_id)
-        for each in later[card.announced_follow_ups :]:
-            self._post_in_thread(
-                case, f"later:{case.parent or case.id}:{each.id}", _follow_up_message(each)
-            )
-        if len(later) > card.announced_follow_ups:
-            self.store.record_follow_ups(case.id, len(later))
+    def _post_follow_ups(self, case: Case) -> None:
+        """Post each later mail of the conversation once, in the thread of its first case.
+
+        They are told apart by their keys: one that was decided earlier than another may be stored
+        later, or come with a case that was merged.
+        """
+        begin = f"later:{case.parent or case.id}:"
+        posted = self.store.list_keys(begin)
+        for each in self.store.list_follow_ups(case.message_id):
+            if f"{begin}{each.id}" not in posted:
+                self._post_in_thread(
+                    case, f"{begin}{each.id}", _follow_up_message(each), about=each.id
+                )
 
     def _post_reminders(self, case: Case) -> None:
         if not case.reminders or not case.open:
@@ -204,9 +208,11 @@ class CardSync:
         owner = PERSON.fullmatch(case.owner)
         return [owner.group(1)] if owner else self.oncall
 
-    def _post_in_thread(self, case: Case, key: str, message: dict[str, Any]) -> None:
+    def _post_in_thread(
+        self, case: Case, key: str, message: dict[str, Any], *, about: int | None = None
+    ) -> None:
         self.store.enqueue(
-            key, channel=self.channel, method="chat.postMessage", case_id=case.id,
+            key, channel=self.channel, method="chat.postMessage", case_id=case.id, about=about,
             payload=message | {"thread_of": case.parent or case.id}, rank=case.rank,
         )  # fmt: skip
 

@@ -256,8 +256,8 @@ class Slack:
 
     def _is_leader(self) -> bool:
         """Return whether this process is the leader; on becoming it, requeue posts in flight."""
-        leads = self.journal.slack.leader.is_leader()
-        with self._leader_lock:
+        with self._leader_lock:  # an answer from before must not count as the newest one
+            leads = self.journal.slack.leader.is_leader()
             if leads and not self._was_leader:
                 self.journal.slack.requeue_in_flight()
             self._was_leader = leads

@@ -17,7 +17,7 @@ from bot.channels.slack.client import AwayError, BrokenError, BusyError, Client
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import Journal
-from bot.journal.slack_outbox import ALERT, ERASED
+from bot.journal.slack_outbox import ALERT, ERASED, ERASED_CONTENT
 from bot.journal.slack_records import SlackPost, SlackPostState
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class OutboxWorker:
         accepted, broken = 0, None
         for post in self.store.list_due():
             try:
-                if self._may_post(post) and (claimed := self.store.claim(post.id)):
+                if self._may_post(post) and (claimed := self.store.claim(post)):
                     accepted += self._post(claimed)
             except Exception as error:  # noqa: BLE001 - raised after all others
                 self._has_unrecorded_post = True  # it may be left claimed: requeued next time
@@ -170,6 +170,7 @@ class OutboxWorker:
         """Return method and arguments with the place of the card and of its thread filled in."""
         method, arguments = post.method, {"channel": post.channel, **QUIET, **payload}
         card = self.store.read_card(post.case_id) if post.case_id else None
+        arguments.pop(ERASED_CONTENT, None)
         thread = arguments.pop("thread_of", None)
         if thread and (parent := self.store.read_card(thread)) and parent.ts:
             arguments["thread_ts"] = parent.ts

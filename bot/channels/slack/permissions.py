@@ -103,6 +103,7 @@ class ChannelPermissions:
     seconds: float
     tick: Tick = time.monotonic
     _known: dict[str, _Known] = field(default_factory=dict)
+    _forgotten: int = 0  # how often all answers were dropped
 
     def objection(self, channel: str, *, seconds: float | None = None) -> str:
         """Return why the desk may not post in this channel; empty when it may.
@@ -112,13 +113,17 @@ class ChannelPermissions:
         """
         believed = self.seconds if seconds is None else seconds
         known = self._known.get(channel)
-        if known is None or self.tick() - known.at > believed:
-            known = _Known(why=self._ask_slack(channel), at=self.tick())
-            self._known[channel] = known
+        while known is None or self.tick() - known.at > believed:
+            forgotten = self._forgotten
+            answer = _Known(why=self._ask_slack(channel), at=self.tick())
+            if forgotten == self._forgotten:  # else the channel changed while Slack answered
+                known = self._known[channel] = answer
+                break
         return known.why
 
     def forget(self) -> None:
         """Drop all cached answers, so that Slack is asked again about every channel."""
+        self._forgotten += 1
         self._known.clear()
 
     def _ask_slack(self, channel: str) -> str:

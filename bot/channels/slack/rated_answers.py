@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bot.files import make_private_folder, private_opener
+from bot.files import locked_folder, make_private_folder, private_opener
 from bot.journal.slack_records import SlackEvent
 
 
@@ -31,7 +31,10 @@ def _append(path: Path, asked: SlackEvent, row: dict[str, Any]) -> None:
     turns = [{"role": "user", "text": asked.payload["text"]}]
     line = {"turns": turns, "channel": "slack", **row, **answer.get("about", {})}
     make_private_folder(path.parent)
-    with open(path, "a", encoding="utf-8", opener=private_opener) as file:
+    with (
+        locked_folder(path.parent),  # an erasure puts another file in its place
+        open(path, "a", encoding="utf-8", opener=private_opener) as file,
+    ):
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())

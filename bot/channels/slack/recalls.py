@@ -4,6 +4,7 @@ Its work runs in a thread of its own, because looking through what was sent take
 stores what a person decided, and the next call of `work` draws what follows from it.
 """
 
+import threading
 from dataclasses import replace
 
 from bot.channels.slack.card_sync import message_arguments
@@ -31,7 +32,9 @@ class RecallPosts:
         self.stale = True  # something may have changed since `work` last looked for changes
         self._changes: dict[str, PassageChange] = {}
         self._undrawn: dict[str, RenderedMessage] = {}  # by key: not stored, as it was being posted
-        self._decided = False  # somebody has classed a change since then
+        self._turn = threading.Lock()  # held while changes are read or classed, and drawn
+        self._classed = 0  # how many changes people have classed
+        self._told_of = 0  # of those, how many the last list told of
         self._began = False
 
     def work(self) -> None:
@@ -43,8 +46,9 @@ class RecallPosts:
             self.stale = self.stale or sent.state is BatchState.STORED
             drawn = views.render_batch_state(sent, self.batches.per_minute)
             self._draw(_batch_key(sent.key), drawn)
-        for key, drawn in list(self._undrawn.items()):
-            self._draw(key, drawn)
+        with self._turn:
+            for key, drawn in list(self._undrawn.items()):
+                self._draw(key, drawn)
         if not self.stale:
             return
         self.stale = False
@@ -56,13 +60,15 @@ class RecallPosts:
 
     def decide(self, kind: str, change_id: str, *, actor: str) -> str:
         """Store the kind that a person chose for a change; return what they are told, or empty."""
-        change = self._find(change_id)
-        if change is None or ChangeKind(kind) not in views.kinds_of(change):
-            return GONE
-        decided = replace(change, kind=ChangeKind(kind))
-        self.batches.decide_kind(decided, decided.kind, actor=actor)
-        self._draw(_change_key(change_id), views.render_change(decided, actor))
-        self._decided = self.stale = True
+        with self._turn:  # so that `work` does not draw an older state afterwards
+            change = self._find(change_id)
+            if change is None or ChangeKind(kind) not in views.kinds_of(change):
+                return GONE
+            decided = replace(change, kind=ChangeKind(kind))
+            self.batches.decide_kind(decided, decided.kind, actor=actor)
+            self._draw(_change_key(change_id), views.render_change(decided, actor))
+            self._classed += 1
+        self.stale = True
         return ""
 
     def approve(self, key: str, *, actor: str) -> str:
@@ -84,10 +90,12 @@ class RecallPosts:
         return self.batches.batch
 
     def _look(self) -> None:
-        changes, undecided = self.batches.list_changes()
-        self._changes = {views.change_id(each): each for each in changes}
-        for each in undecided:
-            self._draw(_change_key(views.change_id(each)), views.render_change(each))
+        with self._turn:
+            classed = self._classed
+            changes, undecided = self.batches.list_changes()
+            self._changes = {views.change_id(each): each for each in changes}
+            for each in undecided:
+                self._draw(_change_key(views.change_id(each)), views.render_change(each))
         if undecided or not changes:
             return
         batch, replaced = self.batches.look()
@@ -95,9 +103,9 @@ class RecallPosts:
             self._draw_state(key)
         if batch.entries:
             self._draw(_batch_key(batch.key), views.render_batch(batch, self.batches.per_minute))
-        elif self._decided:
+        elif classed > self._told_of:
             self._draw(_batch_key(f"none:{stamp(self.journal.clock())}"), views.render_nobody())
-        self._decided = False
+        self._told_of = classed
 
     def _find(self, change_id: str) -> PassageChange | None:
         """Return a change by the id on its buttons, also after a restart; None if it is gone."""

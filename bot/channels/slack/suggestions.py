@@ -91,10 +91,12 @@ class ModelPosts(ABC):
         if made is None:
             return False
         now = self.journal.cases.read(case.id)
-        first = now.parent if now else None
+        if now is None or not now.open:  # the model took its time, and somebody decided it
+            return False
         return self.journal.slack.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=message_arguments(made) | {"thread_of": first or case.id},
+            payload=message_arguments(made) | {"thread_of": now.parent or case.id},
+            about=case.message_id,
         )  # fmt: skip
 
 
