@@ -341,6 +341,19 @@ class Settings(BaseSettings):
                 "G and stands at the end of the channel's details"
             )
 
+    def check(self) -> None:
+        """Raise SettingsError for what is missing or cannot be right, by the settings alone.
+
+        It takes no time, so that a command which runs the desk can begin with it.
+        """
+        for wanted in self.missing:
+            self._check_complete(wanted)
+        _ = self.own_addresses, self.web_wanted, self.contacts
+        if not self.own_embeddings:
+            _ = self.openai_embeddings
+        if self.slack:
+            self.check_slack()
+
     @property
     def missing(self) -> dict[str, tuple[str, ...]]:
         """Return the fields that are not set, by the variable that needs them."""

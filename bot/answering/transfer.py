@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ import numpy.typing as npt
 from bot.answering.calibration import Weights
 from bot.answering.evidence import QUOTED, RANKED, TINY
 from bot.corpus.units import Unit, readings
-from bot.errors import KnowledgeError
+from bot.errors import UNREADABLE_ARRAYS, KnowledgeError
 from bot.ports import Judgement
 from bot.resources import read_bytes
 
@@ -121,9 +120,10 @@ class Transfer:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 values = {name: _value(stored[name]) for name in stored.files}
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+        except UNREADABLE_ARRAYS as error:
             raise KnowledgeError(f"bot/data/{TRANSFER} cannot be read ({error}); {AGAIN}") from None
-        if values.pop("format", None) != FORMAT:
+        wanted = {each.name for each in fields(Transfer)}
+        if values.pop("format", None) != FORMAT or values.keys() != wanted:
             raise KnowledgeError(f"bot/data/{TRANSFER} has another format; {AGAIN}")
         return Transfer(**values)
 

@@ -30,6 +30,7 @@ DATABASE_SECONDS = 5.0  # between two attempts to open a database that is away w
 def serve(app: App) -> int:
     """Serve until SIGINT or SIGTERM and return the exit code."""
     start_logging(app.settings.log)
+    _check_settings(app)
     _wait_for_database(app)
     _run(app, _keep_link, lambda _handled: None)
     return 0
@@ -60,6 +61,7 @@ def demo(app: App, *, once: bool) -> int:
             _say(f"in your browser:  {service.web_link}")
 
     start_logging("ERROR")
+    _check_settings(app)
     _run(app, send_samples, lambda handled: _show(handled, seen))
     return 0 if len(seen) >= len(samples) else 1
 
@@ -92,6 +94,12 @@ def _run(app: App, before: Callable[[Service], None], show: Callable[[HandledMai
         service.run()
     finally:
         service.close()
+
+
+def _check_settings(app: App) -> None:
+    """Raise SettingsError for a wrong setting, before the models and the index take their time."""
+    app.settings.check()
+    app.mail.check()
 
 
 def _describe_mailbox(settings: Settings) -> str:

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import category
 
 import yaml
 
@@ -34,6 +36,7 @@ UNLISTED_HEAD = """\
 # Named in the post and on another domain: what names one of these is not sent by itself, until it
 # stands under links.
 """
+MAX_CONTROLS = 0.01  # share of control characters in a text; random bytes have over 0.2
 SHOWN = 60  # characters of a value in the table of guesses
 
 
@@ -64,7 +67,11 @@ def decode(content: bytes) -> str:
         raise InputError("the post is a document, no text; save it as text, HTML or Markdown")
     names = ("utf-8-sig", charset_in_source(content), guess_charset(content), "latin-1")
     decoded = (decode_strictly(content, name) for name in names if name)
-    return next(text for text in decoded if text is not None)  # any bytes are Latin-1
+    text = next(text for text in decoded if text is not None)  # any bytes are Latin-1
+    controls = sum(category(each) == "Cc" and not each.isspace() for each in text)
+    if controls > MAX_CONTROLS * len(text):
+        raise InputError("the post is no text; save it as text, HTML or Markdown")
+    return text
 
 
 def make_folder(folder: Path, text: str, address: str = "") -> Iterator[str]:
@@ -77,14 +84,30 @@ def make_folder(folder: Path, text: str, address: str = "") -> Iterator[str]:
             f"{folder} has a post already; edit {folder / POST}, or name another folder"
         )
     page = read_published_page(text, address=address)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / POST).write_text(to_post(page), encoding="utf-8")
-    guess = guess_incident(page, read_post(folder / POST))
-    _write_incident(folder / "incident.yaml", guess)
-    _write_notes(folder / "notes.yaml", guess)
-    knowledge = load(folder)
-    knowledge.keep_ids()
+    with _removed_on_failure(folder):
+        (folder / POST).write_text(to_post(page), encoding="utf-8")
+        guess = guess_incident(page, read_post(folder / POST))
+        _write_incident(folder / "incident.yaml", guess)
+        _write_notes(folder / "notes.yaml", guess)
+        knowledge = load(folder)
+        knowledge.keep_ids()
     yield from _table(guess, knowledge)
+
+
+@contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Make `folder` if it is missing; where the block fails, remove it and what the block made."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    before = set(folder.iterdir())
+    try:
+        yield
+    except BaseException:
+        for path in set(folder.iterdir()) - before:
+            path.unlink()
+        for each in missing:
+            each.rmdir()
+        raise
 
 
 def _write_incident(path: Path, guess: IncidentGuess) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
-from bot.corpus.incident import Incident
+from bot.corpus.incident import Incident, is_mail_address
 from bot.corpus.links import ADDRESS, LINK, domains, numbers_in
 from bot.corpus.post import Post
 from bot.corpus.published_page import PublishedPage
@@ -105,17 +105,22 @@ def _bare_links(text: str) -> list[str]:
 
 def _mailbox(page: PublishedPage, targets: list[str], text: str) -> tuple[str, str]:
     """Return the address for questions, stated by the page or else guessed, and its source."""
-    if ADDRESS.fullmatch(page.contact):
+    if _is_mailbox(page.contact):
         return page.contact, "the page's contact"
-    found = [each.removeprefix("mailto:") for each in targets if each.startswith("mailto:")]
+    linked = (each.removeprefix("mailto:") for each in targets if each.startswith("mailto:"))
+    addresses = filter(_is_mailbox, (each.partition("?")[0] for each in linked))
     hints = dict(enumerate(_words()["mailboxes"]))
 
     def rank(address: str) -> tuple[int, int]:
         named = (place for place, hint in hints.items() if hint in address.lower())
         return next(named, len(hints)), -text.count(address)
 
-    ranked = sorted(found, key=rank)
+    ranked = sorted(addresses, key=rank)
     return (ranked[0], "an address in the text") if ranked else ("", "none found")
+
+
+def _is_mailbox(text: str) -> bool:
+    return bool(ADDRESS.fullmatch(text)) and is_mail_address(text)
 
 
 def _official(url: str, mailbox: str, targets: Iterable[str]) -> tuple[str, ...]:

@@ -72,6 +72,11 @@ class Incident(BaseModel):
             )
 
 
+def is_mail_address(text: str) -> bool:
+    """Return whether a text has the form of a mail address whose domain has a dot."""
+    return bool(ADDRESS.fullmatch(text))
+
+
 def read_incident(path: Path, notes: Notes) -> Incident:
     """Return the settings in `path`, all empty without the file; KnowledgeError for a fault."""
     if not path.exists():
@@ -79,7 +84,7 @@ def read_incident(path: Path, notes: Notes) -> Incident:
     incident = read_file_as(path, Incident, empty={})
     for field in ("mailbox", "person_address"):
         address = getattr(incident, field)
-        if address and not ADDRESS.fullmatch(address):
+        if address and not is_mail_address(address):
             raise KnowledgeError(f"{path}: {field} {address!r} is no mail address")
     address = incident.person_address
     if address and f"mailto:{address}" not in notes.links:

@@ -6,8 +6,9 @@ that these limits together are too high for a desk that runs for weeks.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from itertools import count
+from threading import Lock
 from typing import TypeVar
 
 Compiled = TypeVar("Compiled")
@@ -22,11 +23,20 @@ _texts = count(1)
 def compiled_anew(compile_rules: Callable[[], Compiled]) -> Callable[[], Compiled]:
     """Return a function that compiles once, and again after `TEXTS_UNTIL_RENEWAL` texts.
 
-    Callers keep its result no longer than for one text.
+    Where several threads need the result, one compiles and the others wait for it. Callers keep the
+    result no longer than for one text.
     """
     cached = cache(compile_rules)
+    compiling = Lock()
     _forget.append(cached.cache_clear)
-    return cached
+
+    @wraps(compile_rules)
+    def compile_once() -> Compiled:
+        # `cache` alone lets every thread compile that asks before the first has ended.
+        with compiling:
+            return cached()
+
+    return compile_once
 
 
 def count_text() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.channels.mail.local import LocalMailbox
 from bot.errors import DeskError
 from bot.infra.jobs import VERSION
+from bot.infra.memory import release_free_memory
 from bot.infra.supervision import Supervisor
 from bot.journal import OutboxState
 from bot.journal.activity import MODEL_USED
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 # How old the last heartbeat of this process may be before it reports itself as stalled.
 STALLED_SECONDS = 30.0
 STOP_SECONDS = 30.0  # how long stopping waits for a delivery that is under way
+RELEASE_SECONDS = 60.0  # between two times that free memory is given back to the system
 HOUR_SECONDS = 3600.0  # between two looks for what is too old
 SETTLED = (MailFolder.PROCESSED.value, MailFolder.DROPPED.value)
 FOR_A_PERSON = (MailFolder.HELD.value, MailFolder.FAILED.value)
@@ -43,7 +45,11 @@ class MaintenanceIntervals:
 
 
 class Maintenance:
-    """Two threads of a running desk: one maintains, the other delivers mails that waited."""
+    """Three threads of a running desk: heartbeat, maintenance, and mails that waited.
+
+    The heartbeat has a thread of its own, because a worker whose maintenance takes longer than the
+    lease, such as one that learns or deletes old mails, would count as dead otherwise.
+    """
 
     def __init__(self, app: "App", metrics: "Metrics") -> None:
         self.intervals = MaintenanceIntervals()
@@ -57,11 +63,12 @@ class Maintenance:
         self.supervisor = Supervisor()
         self._beaten = time.monotonic()
         self._tidied = time.monotonic()
+        self._released_at = time.monotonic()
         self._retention_at = time.monotonic() + self.intervals.tidy
         self._add_gauges()
 
     def start(self) -> None:
-        """Register this worker, finish what a crash left, then start both threads."""
+        """Register this worker, finish what a crash left, then start the threads."""
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         if not self.jobs.shared:
             # Nobody else works on this database, so a mail in `sending` is not being sent.
@@ -72,11 +79,12 @@ class Maintenance:
         self.enqueue_missing_jobs(0)
         # A failed heartbeat is repeated soon, for a worker silent for the lease counts as dead.
         beat, send = self.intervals.beat, self.intervals.send
-        self.supervisor.start("heartbeat", self._maintain, pause=beat, unit=beat, backoff=(1,))
+        self.supervisor.start("heartbeat", self._beat, pause=beat, unit=beat, backoff=(1,))
+        self.supervisor.start("maintenance", self._maintain, pause=beat, unit=beat, backoff=(1,))
         self.supervisor.start("sending", self._send, pause=send, unit=send)
 
     def stop(self) -> None:
-        """Stop both threads after what they are doing now."""
+        """Stop the threads after what they are doing now."""
         self.supervisor.stop(STOP_SECONDS)
         self.supervisor.attempt("recording what the model took", self._record_model_use)
 
@@ -128,10 +136,16 @@ class Maintenance:
             log.warning("jobs were missing and were put again", extra={"count": len(missing)})
         return len(missing)
 
-    def _maintain(self) -> None:
-        """Record a heartbeat, then do each maintenance task; one that fails stops no other."""
+    def _beat(self) -> None:
         self.journal.workers.record_heartbeat(self.jobs.worker, VERSION)
         self._beaten = time.monotonic()
+
+    def _maintain(self) -> None:
+        """Do each maintenance task; one that fails stops no other.
+
+        MissingError when the journal is away: then each of them would fail.
+        """
+        self.journal.workers.list_all()
         for name, task in (
             ("taking over from silent workers", self.take_over_silent_workers),
             ("releasing stuck jobs", self._cancel_stuck_jobs),
@@ -144,6 +158,7 @@ class Maintenance:
             ("forgetting what is done", self._delete_finished),
             ("taking texts out of old rows", self._apply_retention),
             ("learning what people answered", self._learn_answers),
+            ("giving memory back", self._release_memory),
         ):
             self.supervisor.attempt(name, task)
 
@@ -167,6 +182,11 @@ class Maintenance:
             self.jobs.delete_finished()
             self.journal.delete_old_counts()
             self._record_model_use()
+
+    def _release_memory(self) -> None:
+        if time.monotonic() - self._released_at > RELEASE_SECONDS:
+            self._released_at = time.monotonic()
+            release_free_memory()
 
     def _record_model_use(self) -> None:
         """Append the model's calls and tokens since the last time to the audit, for the reports."""

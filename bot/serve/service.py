@@ -125,11 +125,9 @@ class Service:
     def start(self) -> None:
         """Start to take mail and to work.
 
-        MissingError when a port or the database is in use, SettingsError for a wrong setting of the
-        mailbox, or another key than that of the desks beside it; a mailbox that does not answer is
-        waited for.
+        MissingError when a port or the database is in use, SettingsError for another key than that
+        of the desks beside it; a mailbox that does not answer is waited for.
         """
-        self.app.mail.check()
         self.app.check_installation_key()
         self.on_checkpoint = self.desk.on_checkpoint
         self.desk.delivery.worker = self.jobs.worker

@@ -45,6 +45,7 @@ AT_ONCE = 40  # faults between two looks at whether everything has settled
 # "library" are threads of libraries: those in which the HTTP port answers requests.
 THREADS = {
     "heartbeat",
+    "maintenance",
     "sending",
     "intake",
     "job",

@@ -398,9 +398,11 @@ def test_serve_names_the_variable_that_is_wrong(
     for key, told in (right | {name: value}).items():
         monkeypatch.setenv(f"DESK_{key}", told)
     assert main(["serve"]) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
+    written = capsys.readouterr()
+    said = written.err.strip().splitlines()[-1]
     assert says in said
     assert PASSWORD not in said
+    assert "index" not in written.out, "nothing that takes long is begun"
 
 
 def test_the_mails_of_a_person_are_found_in_every_folder_and_deleted(

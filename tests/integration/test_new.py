@@ -258,7 +258,8 @@ def test_each_invented_post_is_taken_whole(tmp_path: Path, path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [("", "no text"), ("   \n\n", "no text"), ("<html><body><nav>a</nav></body></html>", "no text"),
-     ("%PDF-1.7 something", "a document, no text"), ("x" * 5_000_000, "over 4,000,000 bytes")],
+     ("%PDF-1.7 something", "a document, no text"), ("x" * 5_000_000, "over 4,000,000 bytes"),
+     ("".join(map(chr, range(256))) * 9, "is no text")],
 )  # fmt: skip
 def test_what_is_no_post_is_an_error_that_leaves_nothing_behind(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
@@ -267,6 +268,35 @@ def test_what_is_no_post_is_an_error_that_leaves_nothing_behind(
     assert main(["new", str(tmp_path / "k"), "--post", str(tmp_path / "post")]) == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "k").exists()
+
+
+def test_a_failure_in_the_middle_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(folder: Path) -> Knowledge:
+        raise InputError(f"{folder} is wrong")
+
+    monkeypatch.setattr("bot.commands.new.load", fail)
+    (tmp_path / "k" / "kept").mkdir(parents=True)
+    (tmp_path / "k" / "kept" / "own.txt").write_text("mine")
+    for folder in ("new/below", "kept"):
+        into = tmp_path / "k" / folder
+        assert main(["new", str(into), "--post", str(POSTS / "lighthouse.txt")]) == 2
+        assert "is wrong" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "k").rglob("*")] == ["kept", "own.txt"]
+
+
+@pytest.mark.parametrize(
+    ("link", "mailbox"),
+    [
+        ("mailto:6@X", ""),
+        ("mailto:help@orchard.example?subject=Hello%20there", "help@orchard.example"),
+    ],
+)
+def test_a_mailbox_is_guessed_only_where_it_is_one(tmp_path: Path, link: str, mailbox: str) -> None:
+    post = f"# A notice\n\nOur shop was attacked on 3 May. [Write to us]({link}) with questions.\n"
+    list(make_folder(tmp_path / "k", post))
+    assert load(tmp_path / "k").incident.mailbox == mailbox
 
 
 def test_a_folder_that_has_a_post_is_left_alone(

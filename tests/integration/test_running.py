@@ -4,6 +4,7 @@ import json
 import logging
 import smtplib
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -53,6 +54,7 @@ from tests.support.running_desk import (
     stored_reply,
     verbatim_responder,
 )
+from tests.support.waiting import SAFETY_NET_SECONDS
 from tests.support.waiting import wait_until as until
 
 LAWYERS = "Which law firm advises you about the budget of the marketing team?"
@@ -453,6 +455,34 @@ def test_another_worker_that_fell_silent_is_taken_over(
             assert mine.journal.workers.list_all() == [mine.jobs.worker]
             assert "desk_taken_over_total 1.0" in page(service, "/metrics")[1]
         mine.journal.close()
+
+
+def test_maintenance_that_takes_longer_than_the_lease_keeps_the_worker_alive(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = MaintenanceIntervals(beat=0.05, lease=0.5)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def learn() -> bool:
+        begun.set()
+        go_on.wait(SAFETY_NET_SECONDS)
+        return False
+
+    monkeypatch.setattr(app, "learn_answers", learn)
+    workers, beats = app.journal.workers, Counter[str]()
+    record = workers.record_heartbeat
+
+    def count_and_record(name: str, version: str) -> None:
+        record(name, version)
+        beats[name] += 1
+
+    monkeypatch.setattr(workers, "record_heartbeat", count_and_record)
+    with running(app, pace):
+        assert begun.wait(SAFETY_NET_SECONDS)
+        before = beats[app.jobs.worker]
+        until(lambda: beats[app.jobs.worker] > before + 10)
+        assert not go_on.is_set()
+        go_on.set()
 
 
 def test_a_journal_without_limits_waits_a_minute(app: App) -> None:

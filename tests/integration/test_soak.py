@@ -43,6 +43,8 @@ AWAY = "I am out of the office until Monday, {n}."
 THANKS = "Thank you very much, that helped!"
 KINDS = ("known", "known", "unsure", "secret", "thanks", "away")
 REPLIED = frozenset({"known", "unsure", "secret"})
+# A mail that has met several faults waits up to eight hours; in compressed time it must not.
+LONGEST_RETRY_SECONDS = 30
 ENDLESS = 10**6  # answers under each cap: the caps have tests of their own
 
 
@@ -229,6 +231,7 @@ def soak(forks: Fork, side: SlackSide, postgres: str, tmp_path: Path) -> Iterato
         process = Process(
             forks, side, home_of(disk / "home"), "socket", url=url,
             model=model.url, own_index=True, most=ENDLESS,
+            longest_retry=LONGEST_RETRY_SECONDS,
         )  # fmt: skip
         stack.callback(process.stop)
         yield Soak(process, postgres, model, disk, url)

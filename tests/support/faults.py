@@ -19,7 +19,7 @@ from bot.errors import MissingError
 BEFORE, AFTER = "before", "after"
 INTO = ("FROM", "INTO", "UPDATE")
 WRITES = ("INSERT", "UPDATE", "DELETE")
-OURS = ("heartbeat", "sending", "slack-", "intake", "queue-worker")
+OURS = ("heartbeat", "maintenance", "sending", "slack-", "intake", "queue-worker")
 
 ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: RuntimeError("scripted"),

@@ -63,7 +63,9 @@ def service_of(responder: "Responder", order: dict[str, Any]) -> "Service":
     if most := order.get("most"):  # answers under each cap
         limits = shipped_limits()
         caps = tuple(replace(cap, most=max(cap.most, most)) for cap in limits.caps)
-        given["limits"] = replace(limits, caps=caps)
+        longest = order.get("longest_retry", max(limits.retry_seconds))
+        waits = tuple(min(each, longest) for each in limits.retry_seconds)
+        given["limits"] = replace(limits, caps=caps, retry_seconds=waits)
     return serving(SlackApp(settings_of(order), access, pace, **given))
 
 

@@ -1,5 +1,9 @@
 """What compiled rules keep in memory ends with them: they are compiled anew after so many texts."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from bot.domain import RefusalReason
@@ -10,6 +14,7 @@ COMPILED = (
     rules.packaged_rules, rules.packaged_suspect, screening._paging,
     message_rules._packaged, thanks._packaged,
 )  # fmt: skip
+THREADS = 8
 DEMAND = "Please send me my password."
 
 
@@ -27,3 +32,23 @@ def test_rules_are_compiled_once_before(monkeypatch: pytest.MonkeyPatch) -> None
     before = [compiled() for compiled in COMPILED]
     screening.screen(DEMAND)
     assert all(now() is then for now, then in zip(COMPILED, before, strict=True))
+
+
+def test_one_of_many_threads_compiles_and_the_others_wait_for_it() -> None:
+    started = threading.Barrier(THREADS)
+    compiled: list[object] = []
+
+    def compile_slowly() -> object:
+        time.sleep(0.05)
+        compiled.append(object())
+        return compiled[-1]
+
+    current = automata.compiled_anew(compile_slowly)
+
+    def ask() -> object:
+        started.wait()
+        return current()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        answers = [each.result() for each in [threads.submit(ask) for _ in range(THREADS)]]
+    assert answers == compiled * THREADS

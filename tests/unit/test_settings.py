@@ -130,6 +130,29 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         assert "a token" not in told
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("MAIL", "imap", "DESK_MAIL=imap needs DESK_IMAP_HOST, DESK_IMAP_USER"),
+        ("MODEL", "gpt-5", "needs OPENAI_API_KEY"),
+        ("ALIASES", "nobody", "DESK_ALIASES"),
+        ("CALL", "a caller", "DESK_CALL"),
+        ("EMBEDDINGS", "elsewhere:small", "DESK_EMBEDDINGS"),
+        ("SLACK_BOT_TOKEN", "a token", "DESK_SLACK_CHANNEL"),
+    ],
+)
+def test_serve_stops_at_a_wrong_setting_before_anything_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, value: str, says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("DESK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(f"DESK_{name}", value)
+    assert main(["serve"]) == 2
+    written = capsys.readouterr()
+    assert says in written.err
+    assert written.out == ""
+
+
 def test_what_nobody_asked_for_is_not_missed() -> None:
     settings = Settings()
     assert settings.missing == {}

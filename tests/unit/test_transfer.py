@@ -1,13 +1,16 @@
 """What other incidents taught, on a small post that nobody has written questions for."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bot.answering.transfer import (
     FEATURES,
+    FORMAT,
     Array,
     Transfer,
     TransferRanker,
@@ -29,6 +32,14 @@ def embed(texts: list[str]) -> Array:
     with np.load(FERRY / "vectors.npz") as stored:
         known = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
     return np.array([known[text] for text in texts], dtype=np.float32)
+
+
+def archive(**values: object) -> bytes:
+    """The content of a file of arrays with these values."""
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {name: np.array(value) for name, value in values.items()}
+    np.savez(content, **arrays)
+    return content.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +144,9 @@ def test_what_ships_is_small_and_survives_being_written(transfer: Transfer) -> N
     assert transfer.data
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", b"PK\x03\x04 cut off", archive(b=1), archive(format=FORMAT)]
+)
 def test_a_damaged_file_is_named(content: bytes) -> None:
     with pytest.raises(KnowledgeError, match="evals transfer"):
         Transfer.from_bytes(content)
