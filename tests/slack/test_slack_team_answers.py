@@ -106,7 +106,7 @@ def test_another_person_approves_by_a_click_and_anybody_withdraws(
 ) -> None:
     with taking(app, tmp_path, side, Trying()) as stand:
         case = proposed(stand)
-        stand.until(lambda: stand.shows("600 labelled questions keep their answers"))
+        stand.until(lambda: stand.shows("Tried beside 600 labelled questions: it may be used"))
         stand.until(lambda: stand.button_values("answer_approve"))
         (value,) = stand.button_values("answer_approve")
         stand.says(ALICE, "answer_approve", value, "somebody else has to approve it")

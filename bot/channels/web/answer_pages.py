@@ -18,6 +18,7 @@ from bot.corpus.team_answers import TeamAnswer, TeamAnswerState
 from bot.errors import DeskError, InputError
 from bot.staff.case_actions import BROWSER_ACTOR
 from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.text.printable import with_full_stop
 
 if TYPE_CHECKING:
     from bot.channels.web.pages import WebDesk
@@ -69,7 +70,10 @@ class AnswerPages:
     def _list(self, visit: Visit, wrong: str = "") -> Response:
         status = HTTPStatus.CONFLICT if wrong else HTTPStatus.OK
         found = [_view(each) for each in reversed(self.answers.list_all())]
-        return self.web.render("answers.html", visit, status, found=found, wrong=wrong)
+        return self.web.render(
+            "answers.html", visit, status, found=found, wrong=wrong,
+            faults=self.answers.list_faults(),
+        )  # fmt: skip
 
     def _window(self, visit: Visit) -> Response:
         """Show the form to propose the answer of a case, or why it cannot be taken."""
@@ -77,7 +81,7 @@ class AnswerPages:
         try:
             offered = self.answers.suggest(number)
         except InputError as error:
-            return self._list(visit, f"This cannot be taken: {error}.")
+            return self._list(visit, f"This cannot be taken: {with_full_stop(str(error))}")
         return self._form(visit, offered.question, offered.answer)
 
     def _form(self, visit: Visit, question: str, answer: str, wrong: str = "") -> Response:
@@ -96,7 +100,7 @@ class AnswerPages:
             try:
                 self.answers.propose(number, actor=BROWSER_ACTOR, question=question, answer=answer)
             except InputError as error:
-                return self._form(visit, question, answer, f"{error}.")
+                return self._form(visit, question, answer, with_full_stop(str(error)))
             except OSError:
                 return self._form(visit, question, answer, NOT_WRITTEN)
         elif known.proposed_by != BROWSER_ACTOR:
@@ -128,7 +132,7 @@ class AnswerPages:
         try:
             act()
         except DeskError as error:
-            return self._list(visit, f"Nothing was changed: {error}.")
+            return self._list(visit, f"Nothing was changed: {with_full_stop(str(error))}")
         except OSError:
             return self._list(visit, NOT_WRITTEN)
         return _see(done)

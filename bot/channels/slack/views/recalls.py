@@ -150,6 +150,7 @@ def _name(change: PassageChange, kind: ChangeKind) -> str:
 
 def _entry(entry: Outdated) -> Iterator[Block]:
     state = f"not told: {entry.held}" if entry.held else "gets a correction"
+    state += f" (reopen case {entry.case_id})" * bool(entry.case_id)
     to = mask_address(entry.recipient) if entry.recipient else "(address taken out)"
     told = [f"Told: {truncate(text.text, MAX_TEXT)}" for text in entry.told]
     now = [f"Now: {truncate(each.text, MAX_TEXT)}" for each in entry.now]
