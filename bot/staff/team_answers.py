@@ -41,7 +41,7 @@ from bot.text.printable import printable, printable_line
 
 LOCK = "team-answers.lock"  # in the home; two desks of one home write one after the other
 NAMES = "the {what} names “{name}”, as somebody in this conversation is called: leave that out"
-ALREADY = "already in {file}: it is {state}"
+ALREADY = "already in {file}: it {state}"
 NOT_OWN_WORDS = (
     "case {case} has no answer in a person's own words that was sent; only such an answer can be "
     "taken into the knowledge"
@@ -57,6 +57,11 @@ NOT_WRITTEN = (
 NOT_PROPOSED = (
     "no answer of case {case} is in {folder}; `incident-desk knowledge answers` lists what is there"
 )
+STATES = {
+    TeamAnswerState.PENDING: "waits for a second person",
+    TeamAnswerState.APPROVED: "is approved",
+    TeamAnswerState.WITHDRAWN: "is withdrawn",
+}
 # Why nothing can be done with an answer that is in another state than the action wants.
 IN_STATE = {
     TeamAnswerState.PENDING: "the answer of case {case} is not in use; reject it instead",
@@ -142,7 +147,7 @@ class TeamAnswers:
         """
         if known := self._read_checked(case):
             file = self.folder / path_of(case)
-            raise InputError(ALREADY.format(file=file, state=known.state))
+            raise InputError(ALREADY.format(file=file, state=STATES[known.state]))
         if self.journal.cases.read(case) is None:
             raise InputError(NO_CASE.format(case=case))
         asked = [

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from bot.channels.web.views import person
 from bot.channels.web.visits import Visit
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState
+from bot.domain import Passage
 from bot.errors import DeskError, InputError
 from bot.staff.case_actions import BROWSER_ACTOR
 from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MAX_QUESTION, MAX_ANSWER = 2_000, 20_000  # characters that a form may send
 STATES = {
     TeamAnswerState.PENDING: ("escalation", "waits for a second person"),
-    TeamAnswerState.APPROVED: ("answer", "in use"),
+    TeamAnswerState.APPROVED: ("answer", "approved"),
     TeamAnswerState.WITHDRAWN: ("none", "withdrawn"),
 }
 Handler = Callable[[Visit], Response]
@@ -43,6 +44,7 @@ class AnswerView:
     can_approve: bool
     waits: bool
     in_use: bool
+    quoted: bool  # does the running desk quote it?
 
 
 class AnswerPages:
@@ -69,7 +71,8 @@ class AnswerPages:
 
     def _list(self, visit: Visit, wrong: str = "") -> Response:
         status = HTTPStatus.CONFLICT if wrong else HTTPStatus.OK
-        found = [_view(each) for each in reversed(self.answers.list_all())]
+        quoted = self.answers.knowledge.standing
+        found = [_view(each, quoted) for each in reversed(self.answers.list_all())]
         return self.web.render(
             "answers.html", visit, status, found=found, wrong=wrong,
             faults=self.answers.list_faults(),
@@ -147,7 +150,8 @@ def _see(done: str) -> Response:
     return RedirectResponse(f"/answers?done={done}", HTTPStatus.SEE_OTHER)
 
 
-def _view(answer: TeamAnswer) -> AnswerView:
+def _view(answer: TeamAnswer, quoted: Mapping[str, Passage]) -> AnswerView:
+    """Return an answer as the page shows it; `quoted` are the passages that the desk quotes now."""
     kind, state = STATES[answer.state]
     steps = [(answer.answered_by, "answered so"), (answer.proposed_by, "proposed it")]
     steps += [(answer.approved_by, "approved it"), (answer.withdrawn_by, "withdrew it")]
@@ -157,4 +161,5 @@ def _view(answer: TeamAnswer) -> AnswerView:
         says=" · ".join(f"{person(actor)} {did}" for actor, did in steps if actor),
         can_approve=waits and answer.tried is not None and not answer.tried.faults,
         waits=waits, in_use=answer.state is TeamAnswerState.APPROVED,
+        quoted=answer.passage.id in quoted,
     )  # fmt: skip
