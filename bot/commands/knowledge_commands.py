@@ -48,7 +48,7 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
     from bot.commands import cases, recall
     from bot.corpus.changes import ChangeKind
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     kinds = ChangeKind.WORDING, ChangeKind.ADDITION, ChangeKind.CORRECTION
     decided = recall.decided_kinds({kind: getattr(arguments, kind) for kind in kinds}, app)
     finder = app.recall(decided)
@@ -74,7 +74,7 @@ def knowledge_labels(arguments: argparse.Namespace) -> int:
     """List questions that people answered, and say which of them the desk learns from."""
     from bot.commands import labels
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     if arguments.accept or arguments.reject:
         done = labels.decide_labels(app.learning, accept=arguments.accept, reject=arguments.reject)
         print_rows(done)
@@ -92,7 +92,7 @@ def knowledge_answers(arguments: argparse.Namespace) -> int:
     """List answers of the support team, and say which of them others may get too."""
     from bot.commands import answers, cases
 
-    store, verb = terminal.open_app().team_answers, arguments.verb
+    store, verb = terminal.open_app(looks_back=True).team_answers, arguments.verb
     if verb:
         act = answers.Act(
             store=store, case=arguments.case, actor=cases.name_terminal_actor(),

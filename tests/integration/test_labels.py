@@ -250,3 +250,17 @@ def test_the_terminal_lists_accepts_and_rejects(
     assert f'"label-{second}"' not in content
     assert main(["knowledge", "labels", "--json"]) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("command", [["knowledge", "labels"], ["queue"], ["gaps"]])
+def test_a_command_in_the_wrong_folder_says_that_no_desk_has_kept_data_there(
+    desk: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DESK_KNOWLEDGE", str(desk.settings.knowledge))
+    monkeypatch.setenv("DESK_HOME", str(tmp_path / "elsewhere"))
+    main(command)
+    assert f"no desk has kept data in {tmp_path / 'elsewhere'} yet" in capsys.readouterr().err
+    main(command)
+    assert "no desk has kept data" not in capsys.readouterr().err
