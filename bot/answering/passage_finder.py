@@ -5,6 +5,7 @@ before it, and decided by the best one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.answering import segmentation
 from bot.answering.contacts import ContactClassifier
@@ -45,10 +46,17 @@ class PassageFinder:
         return self.retriever.search(view, limit=limit)
 
     def judge_view(self, view: str) -> Judgement:
-        """Return which passages answer a text, and how probably."""
+        """Return which passages answer a text, and how probably.
+
+        The probability is 0 where the best passage was withdrawn since the knowledge was loaded: it
+        is not that of the passages which are left.
+        """
         local = self.local if self.local and isinstance(screen(view), Refuse) else None
         lookup = local or Lookup(retriever=self.retriever, judge=self.judge)
-        return lookup.judge.judge(view, lookup.retriever.search(view, limit=HITS))
+        judged = lookup.judge.judge(view, lookup.retriever.search(view, limit=HITS))
+        best = self.knowledge.quotable(list(judged.passages))[:1]
+        withdrawn = any(not self.knowledge.stands(self.knowledge.passages[i]) for i in best)
+        return replace(judged, probability=0.0) if withdrawn else judged
 
     def interpret(self, question: Question, shown: str = "") -> InterpretedQuestion:
         """Return the question with the judgement of its best view.

@@ -10,8 +10,9 @@ from bot.errors import InputError
 from bot.staff.team_answers import TeamAnswers
 from bot.text.printable import printable_line, quote_lines
 
-NONE = "no answer of the support team is in the knowledge; take one in: answers propose CASE"
-LOOK = "propose CASE | try CASE | approve CASE | reject CASE | withdraw CASE"
+COMMAND = "incident-desk knowledge answers"
+NONE = f"no answer of the support team is in the knowledge; take one in: {COMMAND} propose CASE"
+LOOK = f"go on with: {COMMAND} propose | try | approve | reject | withdraw CASE"
 NEXT = (
     "commit the file. It is quoted from the next `incident-desk index` on, when `incident-desk "
     "serve` is started again"
@@ -120,7 +121,7 @@ def trial_lines(answer: TeamAnswer) -> Iterator[str]:
     if answer.tried is None:
         yield "    not tried yet on the labelled questions"
         return
-    good = "it may not be used" if answer.tried.faults else "they keep their answers"
+    good = "it may not be used" if answer.tried.faults else "it may be used"
     yield f"    tried beside {answer.tried.questions} labelled questions: {good}"
     yield from (f"    FAULT: {printable_line(each)}" for each in answer.tried.faults)
     yield from (f"    note: {printable_line(each)}" for each in answer.tried.remarks)

@@ -11,7 +11,7 @@ def queue(arguments: argparse.Namespace) -> int:
     from bot.commands import cases
     from bot.staff.staff_texts import read_staff_texts
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     texts = read_staff_texts(app.settings.knowledge)
     wanted = cases.read_filter(
         app.knowledge, unclaimed=arguments.unclaimed, urgent=arguments.urgent,
@@ -29,7 +29,7 @@ def case(arguments: argparse.Namespace) -> int:
     """Show all of a case: conversation, reason, candidates, draft, what was done."""
     from bot.commands.cases import case_lines
 
-    print_text("\n".join(case_lines(terminal.open_app(), arguments.id)))
+    print_text("\n".join(case_lines(terminal.open_app(looks_back=True), arguments.id)))
     return DONE
 
 
@@ -39,7 +39,7 @@ def decide(arguments: argparse.Namespace) -> int:
 
     text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
     done = cases.decide(
-        terminal.open_app(), arguments.id, text=text, approve=arguments.approve,
+        terminal.open_app(looks_back=True), arguments.id, text=text, approve=arguments.approve,
         anyway=arguments.anyway, actor=cases.name_terminal_actor(), seen=arguments.seen,
         take=arguments.take,
         confirm=lambda shown: terminal.is_agreed(shown, "send this?", unasked=arguments.yes),

@@ -44,6 +44,7 @@ def run_checks(app: App) -> Iterator[HealthLine]:
     A check that ends in an error is a failed line, and the checks after it still run.
     """
     yield _knowledge(app)
+    yield from _left_out_answers(app)
     for name, check in (
         ("disk", _disk),  # first, for a full one makes other checks fail
         ("replies", _replies), ("index", _index), ("journal", _journal), ("clock", _clock),
@@ -72,6 +73,12 @@ def _knowledge(app: App) -> HealthLine:
         says=f"{knowledge.version}, {len(knowledge.passages)} passages, "
         f"languages {', '.join(sorted(knowledge.templates))}",
     )  # fmt: skip
+
+
+def _left_out_answers(app: App) -> Iterator[HealthLine]:
+    """Yield a failed line for each answer of the team whose file is left out."""
+    for fault in app.knowledge.unreadable:
+        yield HealthLine(name="knowledge", good=False, says=fault)
 
 
 def _replies(app: App) -> Iterator[HealthLine]:

@@ -18,7 +18,7 @@ SHOWN = 90  # characters of a question in the table
 ALL_ANSWERED = "no question went to a person for want of an answer"
 NEXT = (
     "write an answer into the post, or wordings for the nearest passage into questions/; in Slack, "
-    "`Answer or close several together` answers open cases at once"
+    "`Answer all` on a card answers all who ask the same"
 )
 
 
@@ -46,7 +46,8 @@ def gap_lines(gaps: Sequence[Gap], app: App) -> Iterator[str]:
         if gap.open_cases:
             yield f"{'':>21}open cases: {', '.join(map(str, gap.open_cases))}"
     single = sum(gap.count < FEWEST for gap in gaps)
-    yield f"{sum(gap.count for gap in gaps)} questions; {single} of them were asked once"
+    was = "was" if single == 1 else "were"
+    yield f"{sum(gap.count for gap in gaps)} questions; {single} of them {was} asked once"
     yield NEXT
 
 

@@ -11,7 +11,8 @@ from bot.resources import read_own_text
 from bot.text.printable import shorten_line
 
 WARNINGS = "warnings.txt"  # file in the home with those of the last run, to recognize new ones
-SHOWN = 100  # characters of a text in a list of changes
+SHOWN = 100  # characters of a text in a list of passages
+SHOWN_OF_CHANGE = 400  # of each of two texts, from shortly before where they part
 
 
 class HeadedText(Protocol):
@@ -74,8 +75,8 @@ def difference_lines(before: HeadedText, now: HeadedText) -> Iterator[str]:
         yield f"    heading now:    {shorten_line(now.heading, SHOWN)}"
     if before.text != now.text:
         first = _first_difference(before.text, now.text)
-        yield f"    before: {shorten_line(before.text[first:], SHOWN)}"
-        yield f"    now:    {shorten_line(now.text[first:], SHOWN)}"
+        yield f"    before: {shorten_line(before.text[first:], SHOWN_OF_CHANGE)}"
+        yield f"    now:    {shorten_line(now.text[first:], SHOWN_OF_CHANGE)}"
 
 
 def _first_difference(one: str, other: str) -> int:

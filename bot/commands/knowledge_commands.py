@@ -45,12 +45,10 @@ def knowledge_diff(arguments: argparse.Namespace) -> int:
 
 def knowledge_recall(arguments: argparse.Namespace) -> int:
     """List who was told what the post no longer says; --send corrects it, each once."""
-    import getpass
-
-    from bot.commands import recall
+    from bot.commands import cases, recall
     from bot.corpus.changes import ChangeKind
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     kinds = ChangeKind.WORDING, ChangeKind.ADDITION, ChangeKind.CORRECTION
     decided = recall.decided_kinds({kind: getattr(arguments, kind) for kind in kinds}, app)
     finder = app.recall(decided)
@@ -59,7 +57,7 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
         recall.write_list([recall.entry_json(each) for each in entries], Path(arguments.list))
     if arguments.send:
         done = recall.send_corrections(
-            finder, entries, actor=getpass.getuser(),
+            finder, entries, actor=cases.name_terminal_actor(),
             per_minute=app.limits.corrections_per_minute,
             confirm=lambda shown: terminal.is_agreed(shown, "send these?", unasked=arguments.yes),
         )  # fmt: skip
@@ -76,7 +74,7 @@ def knowledge_labels(arguments: argparse.Namespace) -> int:
     """List questions that people answered, and say which of them the desk learns from."""
     from bot.commands import labels
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     if arguments.accept or arguments.reject:
         done = labels.decide_labels(app.learning, accept=arguments.accept, reject=arguments.reject)
         print_rows(done)
@@ -92,14 +90,12 @@ def knowledge_labels(arguments: argparse.Namespace) -> int:
 
 def knowledge_answers(arguments: argparse.Namespace) -> int:
     """List answers of the support team, and say which of them others may get too."""
-    import getpass
+    from bot.commands import answers, cases
 
-    from bot.commands import answers
-
-    store, verb = terminal.open_app().team_answers, arguments.verb
+    store, verb = terminal.open_app(looks_back=True).team_answers, arguments.verb
     if verb:
         act = answers.Act(
-            store=store, case=arguments.case, actor=getpass.getuser(),
+            store=store, case=arguments.case, actor=cases.name_terminal_actor(),
             confirm=lambda shown: terminal.is_agreed(
                 shown, "use this answer?", unasked=arguments.yes
             ),
@@ -111,6 +107,8 @@ def knowledge_answers(arguments: argparse.Namespace) -> int:
         print_json(each.model_dump(mode="json"))
     if not arguments.json:
         print_rows(answers.answer_lines(store.list_all()))
+    for fault in store.list_faults():
+        terminal.say(f"warning: {fault}")
     return DONE
 
 

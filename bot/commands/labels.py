@@ -60,13 +60,18 @@ def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[s
     if both := sorted({*accepted} & {*rejected}):
         raise InputError(f"label {both[0]} cannot be both accepted and rejected")
     if rejected:
-        yield f"{learning.reject(rejected, actor=name_terminal_actor())} labels are rejected"
+        count = learning.reject(rejected, actor=name_terminal_actor())
+        yield f"{_labels_are(count)} rejected"
     if accepted:
         added = learning.accept(accepted, actor=name_terminal_actor())
-        yield f"{added} labels are in {learning.knowledge.folder / LEARNED}"
+        yield f"{_labels_are(added)} in {learning.knowledge.folder / LEARNED}"
         yield NEXT
     if not (accepted or rejected):
         yield NONE_WAIT
+
+
+def _labels_are(count: int) -> str:
+    return "1 label is" if count == 1 else f"{count} labels are"
 
 
 def _numbers(named: str, waiting: Sequence[int]) -> list[int]:

@@ -51,12 +51,11 @@ def export(arguments: argparse.Namespace) -> int:
 
 def opt_out(arguments: argparse.Namespace) -> int:
     """Note that a person wants no mail that they did not ask for; replies still go out."""
-    import getpass
-
+    from bot.commands import cases
     from bot.commands.recall import note_opt_out
 
-    address, undo = arguments.address, arguments.undo
-    print_text(note_opt_out(terminal.open_app(), address, actor=getpass.getuser(), undo=undo))
+    address, undo, actor = arguments.address, arguments.undo, cases.name_terminal_actor()
+    print_text(note_opt_out(terminal.open_app(), address, actor=actor, undo=undo))
     return DONE
 
 

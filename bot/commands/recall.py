@@ -69,11 +69,13 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
         return
     for entry in entries:
         state = f"not sent: {entry.held}" if entry.held else "to be corrected"
+        state += f" (reopen case {entry.case_id})" * bool(entry.case_id)
         yield f"{entry.sent_at[:16]}  {mask_address(entry.recipient):<30}{entry.why}; {state}"
         yield from (f"    told: {shorten_line(text.text, SHOWN)}" for text in entry.told)
         yield from (f"    now:  {shorten_line(passage.text, SHOWN)}" for passage in entry.now)
     ready = sum(entry.held is None for entry in entries)
-    yield f"{len(entries)} conversations were told otherwise, {ready} can be corrected"
+    told = "1 conversation was" if len(entries) == 1 else f"{len(entries)} conversations were"
+    yield f"{told} told otherwise, {ready} can be corrected"
     if ready:
         yield "send with: incident-desk knowledge recall --send"
 
@@ -115,7 +117,7 @@ def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(entry) + "\n" for entry in entries)
             return
-        columns = ["conversation", "recipient", "sent_at", "why", "told", "now", "held"]
+        columns = ["conversation", "recipient", "sent_at", "why", "told", "now", "held", "case"]
         rows = csv.DictWriter(file, columns)
         rows.writeheader()
         for entry in entries:
@@ -135,6 +137,7 @@ def entry_json(entry: Outdated) -> dict[str, Any]:
         "now": [{"id": p.id, "version": p.version, "text": p.text} for p in entry.now],
         "text": entry.text,
         "held": entry.held.name.lower() if entry.held else "",
+        "case": entry.case_id,
     }
 
 

@@ -21,7 +21,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Say what the desk did: mails, answers, cases, times, topics, the model."""
     from bot.commands.report import read_report, report_html, report_markdown
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     activity = read_report(app, arguments.since)
     if arguments.html:
         Path(arguments.html).write_text(report_html(app, activity), encoding="utf-8")
@@ -35,7 +35,7 @@ def gaps(arguments: argparse.Namespace) -> int:
     """Say what people ask that the desk does not answer, the most frequent first."""
     from bot.commands import gaps as gap_report
 
-    app = terminal.open_app()
+    app = terminal.open_app(looks_back=True)
     found = gap_report.read_gaps(app, arguments.since)
     if arguments.html:
         Path(arguments.html).write_text(gap_report.gap_page(found, app), encoding="utf-8")
@@ -50,7 +50,7 @@ def gaps(arguments: argparse.Namespace) -> int:
 
 def ledger_verify(arguments: argparse.Namespace) -> int:
     """Check that no entry of the ledger was changed or is missing."""
-    checked = terminal.open_app().journal.ledger.check(arguments.head)
+    checked = terminal.open_app(looks_back=True).journal.ledger.check(arguments.head)
     for fault in checked.faults:
         print_text(f"FAIL  {fault}")
     print_text(f"{checked.entries} entries, head {checked.head}")
@@ -61,7 +61,7 @@ def ledger_export(arguments: argparse.Namespace) -> int:
     """Write who was told what, when, under which knowledge, by whom approved."""
     from bot.commands.ledger import export as run
 
-    for line in run(terminal.open_app().journal, csv=arguments.csv):
+    for line in run(terminal.open_app(looks_back=True).journal, csv=arguments.csv):
         sys.stdout.write(line)
     return DONE
 

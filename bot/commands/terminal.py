@@ -12,6 +12,11 @@ from bot.text.printable import printable, printable_line
 if TYPE_CHECKING:
     from bot.app import App
 
+DATABASE = "desk.sqlite3"  # in the home
+NO_DATA = (
+    "note: no desk has kept data in {home} yet. Run this in the folder in which "
+    "`incident-desk serve` runs, or set DESK_HOME"
+)
 DONE, FAILED, BAD, MISSING = 0, 1, 2, 3  # exit codes
 Command: TypeAlias = Callable[[argparse.Namespace], int]
 Subcommands: TypeAlias = Any  # what `add_subparsers` returns has no public name
@@ -33,8 +38,11 @@ def add_group(into: Subcommands, name: str, about: str) -> Subcommands:
     return into.add_parser(name, help=about).add_subparsers(required=True, metavar="command")
 
 
-def open_app(*, once: bool = False) -> "App":
-    """Return the desk as the settings describe it; `once` where a single question is asked."""
+def open_app(*, once: bool = False, looks_back: bool = False) -> "App":
+    """Return the desk as the settings describe it; `once` where a single question is asked.
+
+    A command that `looks_back` at what a desk has done says where none has kept its data yet.
+    """
     from bot.app import App
     from bot.infra.telemetry import disable_telemetry
     from bot.settings import read_settings
@@ -42,6 +50,8 @@ def open_app(*, once: bool = False) -> "App":
     settings = read_settings()
     if not settings.telemetry:
         disable_telemetry()
+    if looks_back and not settings.database_url and not (settings.home / DATABASE).exists():
+        say(NO_DATA.format(home=settings.home.absolute()))
     return App(settings, say, once=once)
 
 

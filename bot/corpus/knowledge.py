@@ -28,6 +28,7 @@ from bot.corpus.team_answers import (
 from bot.corpus.templates import Templates, read_templates
 from bot.corpus.translations import Translation, Translations, outdated, read_translations, usable
 from bot.corpus.validation import warnings
+from bot.corpus.yaml_files import list_yaml_files
 from bot.domain import Passage, PassageSource
 from bot.text.own_words import OwnWords
 
@@ -330,7 +331,7 @@ def _digest(folder: Path, *names: str, begin: str) -> str:
     digest = hashlib.sha256(begin.encode())
     for name in names:
         path = folder / name
-        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+        for file in list_yaml_files(path) if path.is_dir() else [path]:
             if file.exists() and file != folder / LEARNED:
                 digest.update(f"{file.name}\n".encode() + file.read_bytes())
     return digest.hexdigest()[:12]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bot.corpus.yaml_files import read_file_as
+from bot.corpus.yaml_files import list_yaml_files, read_file_as
 
 Name = Field(min_length=1)
 
@@ -78,7 +78,7 @@ def read_messages(folder: Path) -> tuple[LabelledMessage, ...]:
     """Return all labelled messages in `folder`, in file order; KnowledgeError names the entry."""
     return tuple(
         message
-        for path in sorted(folder.glob("*.yaml"))
+        for path in list_yaml_files(folder)
         for message in read_file_as(path, list[LabelledMessage], empty=[])
     )
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from bot.corpus.yaml_files import read_file_as
+from bot.corpus.yaml_files import list_yaml_files, read_file_as
 
 Lines = dict[str, str]  # language or contrast -> wordings, one a line
 
@@ -87,7 +87,7 @@ class Wording:
 def read_questions(folder: Path) -> tuple[Wording, ...]:
     """Return all wordings in `folder`, in file order; KnowledgeError names file and entry."""
     found: list[Wording] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in list_yaml_files(folder):
         for entry in read_file_as(path, list[Entry], empty=[]):
             found += [replace(wording, file=path.name) for wording in _wordings(entry)]
     return tuple(found)
@@ -99,7 +99,7 @@ def repeated_intents(folder: Path) -> Iterator[str]:
     The desk takes the two for one, so that each is answered with the passages of both.
     """
     first: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in list_yaml_files(folder):
         for entry in read_file_as(path, list[Entry], empty=[]):
             if isinstance(entry, IntentEntry):
                 if entry.intent in first:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.corpus.messages import LabelledMessage
 from bot.corpus.notes import Notes
 from bot.corpus.questions import Wording
+from bot.corpus.yaml_files import list_yaml_files
 
 
 def known_notes(notes: Notes, passages: Collection[str]) -> Notes:
@@ -111,7 +112,7 @@ def _in_messages(
         for name in dict.fromkeys(_unknown(message.named, passages)):
             count[name] = count.get(name, 0) + 1
     for name, number in count.items():
-        paths = [f"messages/{path.name}" for path in sorted((folder / "messages").glob("*.yaml"))]
+        paths = [f"messages/{path.name}" for path in list_yaml_files(folder / "messages")]
         first = next((p for p in paths if _line(folder / p, name)), "messages")
         some = "a message names" if number == 1 else f"{number} messages name"
         yield f"{_place(folder, first, name)}: {some} {name!r}, which the post does not have"

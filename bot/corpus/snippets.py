@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.corpus.yaml_files import read_file_as
+from bot.corpus.yaml_files import files_by_language, read_file_as
 from bot.errors import KnowledgeError
 
 MAX_SNIPPETS = 100  # of a language; a menu of Slack has no more
@@ -23,7 +23,10 @@ def read_snippets(knowledge: Path) -> dict[str, tuple[Snippet, ...]]:
 
     KnowledgeError names the file and what is wrong in it.
     """
-    return {path.stem: _read(path) for path in sorted((knowledge / "snippets").glob("*.yaml"))}
+    return {
+        language: _read(path)
+        for language, path in files_by_language(knowledge / "snippets").items()
+    }
 
 
 def _read(path: Path) -> tuple[Snippet, ...]:

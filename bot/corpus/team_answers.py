@@ -14,10 +14,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.corpus.post import BULLET, sentences
+from bot.corpus.yaml_files import list_yaml_files, read_file_as
 from bot.domain import Passage, PassageSource
 from bot.errors import KnowledgeError
 from bot.files import replace_file
-from bot.resources import parse_yaml, read_own_text
 
 FOLDER = "approved"  # in the knowledge folder
 NAME = "case-{case}.yaml"
@@ -26,8 +26,12 @@ HEAD = """\
 # An answer of the support team to one person. `incident-desk knowledge answers` says what may be
 # done with it: it is used once it was tried, and approved by somebody else than who proposed it.
 """
-UNREADABLE_ERRORS = (OSError, ValueError, yaml.YAMLError, KnowledgeError)
-UNREADABLE = "{path}: this answer is left out: {why}"
+UNREADABLE_ERRORS = (OSError, KnowledgeError)
+UNREADABLE = "{why}. This answer is left out until its file is mended"
+NOT_OF_CASE = (
+    "{path}: it is left out: the answer of case {case} stands in {name}. Delete this copy, or move "
+    "it to another folder"
+)
 
 
 class TeamAnswerState(StrEnum):
@@ -99,12 +103,17 @@ class TeamAnswer(BaseModel):
 def read_team_answers(folder: Path) -> tuple[tuple[TeamAnswer, ...], tuple[str, ...]]:
     """Return the readable answers in a knowledge folder, by case, and the faults of the others."""
     found, wrong = list[TeamAnswer](), list[str]()
-    for path in sorted((folder / FOLDER).glob("*.yaml")):
+    for path in list_yaml_files(folder / FOLDER):
         try:
-            found.append(_read(path))
+            answer = read_file_as(path, TeamAnswer)
         except UNREADABLE_ERRORS as error:
-            why = " ".join(str(error).split())[:200]
-            wrong.append(UNREADABLE.format(path=path, why=why))
+            wrong.append(UNREADABLE.format(why=error))
+            continue
+        name = path_of(answer.case).name
+        if path.name == name:
+            found.append(answer)
+        else:
+            wrong.append(NOT_OF_CASE.format(path=path, case=answer.case, name=name))
     return tuple(sorted(found, key=lambda each: each.case)), tuple(wrong)
 
 
@@ -114,6 +123,17 @@ def read_team_answer(folder: Path, case: int) -> TeamAnswer | None:
         return _read(folder / path_of(case))
     except UNREADABLE_ERRORS:
         return None
+
+
+def find_file_fault(folder: Path, case: int) -> str:
+    """Return why the file of a case cannot be read; empty where it can be, or is not there."""
+    path = folder / path_of(case)
+    try:
+        return "" if _read(path) else f"{path}: it is the answer of another case"
+    except FileNotFoundError:
+        return ""
+    except UNREADABLE_ERRORS as error:
+        return str(error)
 
 
 def still_stands(folder: Path, passage: Passage) -> bool:
@@ -142,13 +162,10 @@ def path_of(case: int) -> Path:
     return Path(FOLDER) / NAME.format(case=case)
 
 
-def _read(path: Path) -> TeamAnswer:
-    answer = TeamAnswer.model_validate(parse_yaml(read_own_text(path)))
-    if path.name != NAME.format(case=answer.case):
-        raise ValueError(
-            f"the file of case {answer.case} is called {NAME.format(case=answer.case)}"
-        )
-    return answer
+def _read(path: Path) -> TeamAnswer | None:
+    """Return the answer in a file; None for that of another case than the file is named after."""
+    answer = read_file_as(path, TeamAnswer)
+    return answer if path.name == path_of(answer.case).name else None
 
 
 def _as_passage(text: str) -> str:

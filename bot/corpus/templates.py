@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from bot.corpus.incident import Incident
-from bot.corpus.yaml_files import check_value, read_yaml_file
+from bot.corpus.yaml_files import check_value, files_by_language, read_yaml_file
 from bot.domain import ExpectedTime, Passage, PassageSource, RefusalReason, SecretKind
 from bot.errors import KnowledgeError
 from bot.resources import shipped_knowledge
@@ -107,8 +107,8 @@ def read_templates(folder: Path, incident: Incident | None = None) -> dict[str, 
     footer of each language is the one that names it.
     """
     about = incident or Incident()
-    shipped = {path.stem: path for path in (shipped_knowledge() / "replies").glob("*.yaml")}
-    own = {path.stem: path for path in folder.glob("*.yaml")}
+    shipped = files_by_language(shipped_knowledge() / "replies")
+    own = files_by_language(folder)
     wanted = {*about.languages, "en"} if about.languages else {*shipped, *own}
     for language in sorted(wanted - {*shipped, *own}):
         raise KnowledgeError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.corpus.yaml_files import read_file_as
+from bot.corpus.yaml_files import files_by_language, read_file_as
 from bot.domain import Passage
 
 
@@ -34,8 +34,8 @@ Translations = Mapping[str, Mapping[str, Translation]]
 def read_translations(folder: Path) -> dict[str, dict[str, Translation]]:
     """Return all translations in the folder, which need not exist; KnowledgeError for a fault."""
     return {
-        path.stem: read_file_as(path, dict[str, Translation], empty={})
-        for path in sorted(folder.glob("*.yaml"))
+        language: read_file_as(path, dict[str, Translation], empty={})
+        for language, path in files_by_language(folder).items()
     }
 
 

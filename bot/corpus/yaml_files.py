@@ -4,6 +4,7 @@ Each message names the file, the line if known, the key, and what to do. It cont
 the validating library, and nothing of the file but its keys.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,6 +23,7 @@ from bot.resources import LOADER, parse_yaml, read_own_text
 T = TypeVar("T")
 Place = tuple[int | str, ...]
 """The keys and the numbers of entries, from 0, that lead to a value in a file."""
+LANGUAGE_CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 SHOWN = 3  # faults of a file that are named at once; the next ones follow when these are mended
 LIKE = 0.7  # least similarity, from 0 to 1, of a wrong key to a known one that is suggested
 # Messages of the YAML parser, and what most often causes them.
@@ -57,6 +59,29 @@ SENTENCES = {
     "too_long": "{named} may list at most {max_length}",
 }
 WRONG_INDENT = "a wrong indent?"
+
+
+def list_yaml_files(folder: Path) -> list[Path]:
+    """Return the YAML files in a folder, which need not exist, by name.
+
+    Hidden ones are left out: editors and file managers put files of their own beside an open one,
+    such as `.#case-7.yaml`.
+    """
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+
+
+def files_by_language(folder: Path) -> dict[str, Path]:
+    """Return the YAML files in a folder by the language after whose code each is named.
+
+    KnowledgeError for a file with another name, such as a copy that somebody has put aside.
+    """
+    found = {path.stem: path for path in list_yaml_files(folder)}
+    if wrong := next((found[stem] for stem in found if not LANGUAGE_CODE.fullmatch(stem)), None):
+        raise KnowledgeError(
+            f"{wrong}: a file here is named after the code of its language, such as cs.yaml; "
+            "rename it, or move it to another folder"
+        )
+    return found
 
 
 def read_yaml_file(path: Path) -> Any:

@@ -24,7 +24,7 @@ TWO_PEOPLE = 2  # of whom one answers, and the other agrees that the desk learns
 NO_LABEL = "is no label that waits; `incident-desk knowledge labels` lists them"
 OF_CASE = "is the number of a case; its label is {labels}"
 SAME_PERSON = (
-    "{actor} answered {count} of these; somebody else has to agree that the desk learns from them"
+    "you answered {count} of these; somebody else has to agree that the desk learns from them"
 )
 
 
@@ -72,7 +72,7 @@ class Learning:
         chosen = self._chosen(numbers)
         own = sum(label.answered_by == actor for _, label in chosen)
         if own and not self.alone:
-            raise InputError(SAME_PERSON.format(actor=actor, count=own))
+            raise InputError(SAME_PERSON.format(count=own))
         # The file is written first: a label that a crash leaves undecided is proposed again, and
         # is not written twice.
         added = append_labels(self.knowledge.folder, map(_as_message, (each for _, each in chosen)))

@@ -32,6 +32,7 @@ OPTED_OUT = "opted out"  # the event in the audit of the message whose sender op
 TAKEN_BACK = "Its mail had not left and was taken back: nobody got it."  # of a reopened case
 HOLD_SECONDS = 10.0  # that a person's mail waits before it leaves, so that it can be taken back
 BROWSER_ACTOR = "browser"  # the name in the journal of whoever uses the desk in a browser
+SLACK_ACTOR = "slack"  # how an actor in Slack begins, before a colon and the id
 TERMINAL_ACTOR = "terminal"  # how the name of whoever works at the terminal begins, before a colon
 
 

@@ -30,7 +30,7 @@ class Why(StrEnum):
     """Why a sent answer is outdated."""
 
     CORRECTED = "it quoted a passage that was corrected"
-    GONE = "it quoted a passage that no longer stands in the post"
+    GONE = "it quoted a passage that has gone, or an answer that was withdrawn"
     ADDED = "the sentence that answers best was added later"
     NEW = "a passage that is new belongs to the answer"
 
@@ -43,7 +43,7 @@ class Held(StrEnum):
     FORGOTTEN = "their address was taken out, as it was kept long enough"
     BOUNCED = "mail to this address came back"
     OPTED_OUT = "they want no mail that they did not ask for"
-    NO_TEXT = "the post says nothing about it any more; a person should write"
+    NO_TEXT = "nothing that is published answers it now; write to them yourself"
     DONE = "corrected already"
 
 
@@ -62,6 +62,7 @@ class Outdated:
     text: str  # of the correction; empty where none can be written
     language: str
     held: Held | None = None  # None: the correction can go out
+    case_id: int = 0  # the case in which a person may write, where no correction can; 0 for none
 
     @property
     def again(self) -> Told:
@@ -156,7 +157,9 @@ class Recall:
                 else self._why_untold(answer, unreachable) if entry.text
                 else Held.NO_TEXT
             )  # fmt: skip
-            yield replace(entry, held=held)
+            by_hand = held is Held.NO_TEXT
+            case = self.journal.cases.find_number(answer.message_id) if by_hand else 0
+            yield replace(entry, held=held, case_id=case)
 
     def send(
         self, entries: Sequence[Outdated], *, actor: str, per_minute: int, batch: str = ""

@@ -6,10 +6,11 @@ on the list of corrections when it is withdrawn.
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bot.answering.signature import without_staff_signature
 from bot.corpus import Knowledge
@@ -21,6 +22,8 @@ from bot.corpus.team_answers import (
     TeamAnswer,
     TeamAnswerState,
     Trial,
+    find_file_fault,
+    path_of,
     read_team_answer,
     read_team_answers,
     remove_team_answers,
@@ -37,26 +40,48 @@ from bot.staff.trial import find_faults
 from bot.text.printable import printable, printable_line
 
 LOCK = "team-answers.lock"  # in the home; two desks of one home write one after the other
-ALREADY = "already in knowledge/{file}: it is {state}"
+NAMES = "the {what} names “{name}”, as somebody in this conversation is called: leave that out"
+ALREADY = "already in {file}: it {state}"
 NOT_OWN_WORDS = (
     "case {case} has no answer in a person's own words that was sent; only such an answer can be "
     "taken into the knowledge"
 )
 SEVERAL = (
-    "case {case} asks several things: say which question the answer is for, in words that others "
-    "would use"
+    "the question is missing: case {case} asks several things, so say which one the answer is for, "
+    "in words that others would use"
 )
 NOT_WRITTEN = (
     "The knowledge folder cannot be written here. Run `incident-desk knowledge answers` where it "
     "can."
 )
-NONE_WAITS = "there is no answer of case {case} that waits; `incident-desk knowledge answers` lists"
-NOT_APPROVED = "the answer of case {case} is not in use, so there is nothing to withdraw"
-SAME_PERSON = "{actor} proposed this answer; somebody else has to approve it"
+NOT_PROPOSED = (
+    "no answer of case {case} is in {folder}; `incident-desk knowledge answers` lists what is there"
+)
+STATES = {
+    TeamAnswerState.PENDING: "waits for a second person",
+    TeamAnswerState.APPROVED: "is approved",
+    TeamAnswerState.WITHDRAWN: "is withdrawn",
+}
+# Why nothing can be done with an answer that is in another state than the action wants.
+IN_STATE = {
+    TeamAnswerState.PENDING: "the answer of case {case} is not in use; reject it instead",
+    TeamAnswerState.APPROVED: (
+        "the answer of case {case} is approved already; to take it back, withdraw it"
+    ),
+    TeamAnswerState.WITHDRAWN: "the answer of case {case} is withdrawn",
+}
+UNREADABLE = "{why}. Mend the file, or delete it and propose the answer again"
+NO_CASE = "there is no case {case}; `incident-desk queue` lists them"
+SAME_PERSON = "you proposed this answer; somebody else has to approve it"
 CHANGED = "the answer of case {case} has been edited since it was shown; look at it again"
 NOT_TRIED = "the answer of case {case} has not been tried yet on the labelled questions"
 HAS_FAULTS = "the answer of case {case} may not be used: {faults}"
 NOT_AS_SENT = "this was not sent so; an answer may be shortened by whole sentences only: {text}"
+WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
+IN_ADDRESS = re.compile(r"[._+\d-]+")
+SHORTEST_NAME = 3  # letters; shorter ones are initials and words such as "Ms" or "an"
+MAX_NAME_WORDS = 4  # of a line with a name below a closing phrase
+ENDS = (".", "!", "?", "。", "؟")  # of a sentence
 BLANK_LINE = re.compile(r"\n\s*\n")
 Try = Callable[[TeamAnswer], Trial]
 """Tries an answer on labelled questions; MissingError where there is no encoder to do it with."""
@@ -100,21 +125,31 @@ class TeamAnswers:
         return self.knowledge.folder
 
     def list_all(self) -> tuple[TeamAnswer, ...]:
-        """Return every answer as its file stands now, by case."""
+        """Return every answer that can be read, as its file stands now, by case."""
         return read_team_answers(self.folder)[0]
 
+    def list_faults(self) -> tuple[str, ...]:
+        """Return what is wrong with each file that is left out."""
+        return read_team_answers(self.folder)[1]
+
     def read(self, case: int) -> TeamAnswer | None:
-        """Return the answer of a case; None where there is none."""
+        """Return the answer of a case; None where there is none that can be read."""
         return read_team_answer(self.folder, case)
+
+    def is_gone(self, case: int) -> bool:
+        """Return whether a case has no file here, not even one that cannot be read."""
+        return self.read(case) is None and not find_file_fault(self.folder, case)
 
     def suggest(self, case: int) -> ProposedText:
         """Return what a case offers: its question and the answer as sent, without people.
 
         InputError where no answer in a person's own words was sent, or it was proposed before.
         """
-        if known := self.read(case):
-            file = f"{FOLDER}/case-{case}.yaml"
-            raise InputError(ALREADY.format(file=file, state=known.state))
+        if known := self._read_checked(case):
+            file = self.folder / path_of(case)
+            raise InputError(ALREADY.format(file=file, state=STATES[known.state]))
+        if self.journal.cases.read(case) is None:
+            raise InputError(NO_CASE.format(case=case))
         asked = [
             each for each in self.journal.labels.list_of_case(case)
             if each.action is CaseAction.EDITED
@@ -149,8 +184,8 @@ class TeamAnswers:
                 answered_by=offered.answered_by, answered_at=offered.answered_at,
                 proposed_by=actor, proposed_at=stamp(self.journal.clock()),
             )  # fmt: skip
-            _check_as_sent(made.answer, offered.answer)
-            if faults := tuple(find_faults(made, self.knowledge)):
+            made = made.model_copy(update={"answer": _as_sent(made.answer, offered.answer)})
+            if faults := tuple(self._find_faults(made)):
                 raise InputError("; ".join(faults))
             write_team_answer(self.folder, made)
         self._note(actor, "proposed", case)
@@ -182,7 +217,7 @@ class TeamAnswers:
                 self._check_approval(answer, actor, digest)
                 answer = self._change_state(answer, TeamAnswerState.APPROVED, actor)
             elif answer.approved_by != actor:
-                raise InputError(NONE_WAITS.format(case=case))
+                raise InputError(IN_STATE[answer.state].format(case=case))
             # What follows is done again at a repeated approval, in case a crash prevented it.
             self._forget_labels(case)
         passage = answer.passage
@@ -206,9 +241,7 @@ class TeamAnswers:
         Who was told it is on the list of corrections from now on.
         """
         with self._alone_writing():
-            answer = self._find(
-                case, TeamAnswerState.APPROVED, TeamAnswerState.WITHDRAWN, none=NOT_APPROVED
-            )
+            answer = self._find(case, TeamAnswerState.APPROVED, TeamAnswerState.WITHDRAWN)
             if answer.state is TeamAnswerState.APPROVED:
                 answer = self._change_state(answer, TeamAnswerState.WITHDRAWN, actor)
         passage = answer.passage
@@ -247,12 +280,12 @@ class TeamAnswers:
     def _check_approval(self, answer: TeamAnswer, actor: str, digest: str) -> None:
         """Raise InputError where this person may not approve this answer as it stands."""
         if answer.proposed_by == actor and not self.alone:
-            raise InputError(SAME_PERSON.format(actor=actor))
+            raise InputError(SAME_PERSON)
         if answer.digest != digest:
             raise InputError(CHANGED.format(case=answer.case))
         if answer.tried is None:
             raise InputError(NOT_TRIED.format(case=answer.case))
-        faults = dict.fromkeys((*answer.tried.faults, *find_faults(answer, self.knowledge)))
+        faults = dict.fromkeys((*answer.tried.faults, *self._find_faults(answer)))
         if faults:
             raise InputError(HAS_FAULTS.format(case=answer.case, faults="; ".join(faults)))
 
@@ -265,10 +298,33 @@ class TeamAnswers:
         write_team_answer(self.folder, changed)
         return changed
 
-    def _find(self, case: int, *states: TeamAnswerState, none: str = NONE_WAITS) -> TeamAnswer:
+    def _find(self, case: int, *states: TeamAnswerState) -> TeamAnswer:
+        answer = self._read_checked(case)
+        if answer is None:
+            raise InputError(NOT_PROPOSED.format(case=case, folder=self.folder / FOLDER))
+        if answer.state not in states:
+            raise InputError(IN_STATE[answer.state].format(case=case))
+        return answer
+
+    def _find_faults(self, answer: TeamAnswer) -> Iterator[str]:
+        """Yield why an answer may not be sent to others; one reason is whom it names."""
+        yield from find_faults(answer, self.knowledge)
+        case = self.journal.cases.read(answer.case)
+        letters = [text_of(each.body) for each in self.journal.labels.list_of_case(answer.case)]
+        names = {*names_in_letters([*letters, case.text if case else ""])}
+        names.update(names_in_address(case.sender if case else ""))
+        published = (word for p in self.knowledge.post.passages for word in WORD.findall(p.text))
+        names.difference_update(word.lower() for word in published)
+        for what, text in (("question", answer.question), ("answer", answer.answer)):
+            for word in dict.fromkeys(WORD.findall(text)):
+                if word[0].isupper() and word.lower() in names:
+                    yield NAMES.format(what=what, name=word)
+
+    def _read_checked(self, case: int) -> TeamAnswer | None:
+        """Return the answer of a case, None where it has no file; InputError for a broken one."""
         answer = self.read(case)
-        if answer is None or answer.state not in states:
-            raise InputError(none.format(case=case))
+        if answer is None and (why := find_file_fault(self.folder, case)):
+            raise InputError(UNREADABLE.format(why=why))
         return answer
 
     def _forget_labels(self, case: int) -> None:
@@ -300,6 +356,36 @@ def without_letter(text: str) -> str:
     return printable("\n".join(lines[:end])).strip()
 
 
+def names_in_letters(letters: Iterable[str]) -> Iterator[str]:
+    """Yield the names behind greetings and closing phrases of letters, in small letters."""
+    for letter in letters:
+        lines = [line.strip() for line in letter.splitlines() if line.strip()]
+        closing = [place for place, line in enumerate(lines) if place and CLOSE.match(line)][:1]
+        told = [_behind(GREETING, line) for line in lines[:1] if _greets(line)]
+        for place in closing:
+            told.append(_behind(CLOSE, lines[place]))
+            told += [line for line in lines[place + 1 :] if len(line.split()) <= MAX_NAME_WORDS]
+        for word in WORD.findall("\n".join(told)):
+            if word[0].isupper() and len(word) >= SHORTEST_NAME:
+                yield word.lower()
+
+
+def names_in_address(address: str) -> Iterator[str]:
+    """Yield the parts of an address such as jane.miller@x.example, in small letters.
+
+    An address of one word is left out, as it often names a department.
+    """
+    parts = [part for part in IN_ADDRESS.split(address.partition("@")[0].lower()) if part]
+    if len(parts) > 1:
+        yield from (part for part in parts if len(part) >= SHORTEST_NAME)
+
+
+def _behind(pattern: Any, line: str) -> str:
+    """Return what stands in a line behind the phrase of this pattern; else the whole line."""
+    found = pattern.match(line)
+    return line[found.end(1) :] if found else line
+
+
 def _greets(line: str) -> bool:
     """Is a first line a greeting, by its words or as at most four words with a comma or "!"?"""
     short = line.rstrip().endswith((",", "!")) and len(line.split()) <= 4
@@ -310,11 +396,17 @@ def _question_of(answered: PersonalAnswer) -> str:
     return printable_line(without_people(answered.question)).strip()
 
 
-def _check_as_sent(answer: str, sent: str) -> None:
-    """Raise InputError for a sentence that was not sent."""
+def _as_sent(answer: str, sent: str) -> str:
+    """Return an answer with the mark at its end that was sent, which is easily left out.
+
+    InputError for a sentence that was not sent.
+    """
     known = set(_sentences(sent))
+    last = _sentences(answer)[-1:]
+    answer += next((mark for mark in ENDS for each in last if each + mark in known), "")
     if strange := next((each for each in _sentences(answer) if each not in known), ""):
         raise InputError(NOT_AS_SENT.format(text=strange))
+    return answer
 
 
 def _sentences(text: str) -> Sequence[str]:

@@ -38,6 +38,7 @@ ANSWERED_BEFORE = (
 )
 TAKEN = "{count} of {all} labelled questions would get this answer, as “{text}”"
 LOST = "{count} of {all} labelled questions would lose their answer, as “{text}”"
+FEW = "; so few are usual, as the desk learns anew with each answer"
 NOT_ITSELF = (
     "the desk is not sure enough to answer this question with it by itself, so staff get it as a "
     "draft; wordings in knowledge/questions for {id} make it surer"
@@ -179,7 +180,7 @@ def judge_trial(answer: TeamAnswer, result: TrialResult, knowledge: Knowledge, a
             said = says.format(
                 count=len(texts), all=result.questions, text=shorten_line(texts[0], SHOWN)
             )
-            (faults if bad else remarks).append(said)
+            (faults if bad else remarks).append(said if bad else said + FEW)
     return Trial(
         of=answer.digest, at=at, questions=result.questions, remarks=tuple(remarks),
         answers_itself=result.answers_itself, faults=tuple(faults),

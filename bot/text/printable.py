@@ -35,6 +35,11 @@ def shorten_line(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+def with_full_stop(text: str) -> str:
+    """Returns a text that closes a line with exactly one mark at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def quote_lines(text: str) -> str:
     """Return an untrusted text with QUOTE_MARK before each of its lines."""
     return "\n".join(f"{QUOTE_MARK}{line}".rstrip() for line in printable(text).split("\n"))

@@ -209,9 +209,9 @@ def test_the_terminal_says_what_can_be_done_and_what_cannot(
     at = Terminal(app=desk, monkeypatch=monkeypatch, capsys=capsys)
     for words, code, says in (
         ((), 0, "no answer of the support team"), (("propose",), 2, "say of which case"),
-        (("approve", case), 2, "no answer of case"), (("withdraw", case), 2, "nothing to withdraw"),
+        (("approve", case), 2, "no answer of case"), (("withdraw", case), 2, "no answer of case"),
         (("propose", case), 0, "waits for a second person"), (("propose", case), 2, "already in"),
-        ((), 0, "not tried yet"), (("try", case), 0, "they keep their answers"),
+        ((), 0, "not tried yet"), (("try", case), 0, "it may be used"),
         (("approve", case, "--yes"), 2, "somebody else has to approve"),
         (("--json",), 0, '"approved_by": ""'), (("reject", case), 0, "is deleted"),
         (("reject", case), 2, "no answer of case"),
@@ -257,15 +257,16 @@ def test_only_a_persons_own_words_as_they_were_sent_can_be_taken_in(desk: App) -
     two = answered(desk, text=f"{QUESTION} And will you pay for my dog?", key="two")
     case = answered(desk)
     store = desk.team_answers
-    for number in (waits, 99):
-        with pytest.raises(InputError, match="own words"):
-            store.propose(number, actor=ANA)
+    with pytest.raises(InputError, match="there is no case 99"):
+        store.propose(99, actor=ANA)
+    with pytest.raises(InputError, match="own words"):
+        store.propose(waits, actor=ANA)
     with pytest.raises(InputError, match="several things"):
         store.propose(two, actor=ANA)
     assert store.propose(two, actor=ANA, question=QUESTION).question == QUESTION
     with pytest.raises(InputError, match="whole sentences"):
         store.propose(case, actor=ANA, answer="Yes, we pay for locks.")
-    assert store.propose(case, actor=ANA, answer=ANSWER[:28]).answer == ANSWER[:28]
+    assert store.propose(case, actor=ANA, answer=ANSWER[:27]).answer == ANSWER[:28]
     assert [a.case for a in store.list_all()] == [two, case]
 
 
@@ -333,8 +334,10 @@ def test_after_a_crash_the_same_act_is_finished(either_desk: App) -> None:
     write_team_answer(store.folder, tried.model_copy(update=done))  # as far as a crash let it
     (store.folder / FOLDER / f"case-{case}.yaml.1.part").write_text("half", "utf-8")
     assert desk.journal.corrections.list_kinds() == {}
-    with pytest.raises(InputError, match="no answer of case"):
+    with pytest.raises(InputError, match="approved already; to take it back, withdraw it"):
         store.approve(case, actor=ANA, digest=tried.digest)
+    with pytest.raises(InputError, match="approved already; to take it back, withdraw it"):
+        store.reject(case, actor=ANA)
     assert store.approve(case, actor=BOB, digest=tried.digest).approved_at == "2026-01-05"
     assert len(desk.journal.corrections.list_kinds()) == 1
     first = store.withdraw(case, actor=BOB)
@@ -355,8 +358,64 @@ def test_files_that_people_break_or_edit_are_left_out_and_named(desk: App) -> No
     now = load(folder)
     assert [p for p in now.offered if p.source is PassageSource.TEAM] == []
     said = "\n".join(now.warnings)
-    assert all(f"{name}: this answer" in said for name in ("case-77.yaml", "mine.yaml"))
+    assert "case-77.yaml, line 2: not valid YAML (a bracket that is not closed?)" in said
+    assert "mine.yaml: `case`, `answer`" in said
     assert f"case-{case}.yaml is approved and left out" in said
+
+
+def test_a_file_that_cannot_be_read_is_named_by_every_command_and_never_replaced(
+    desk: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = answered(desk)
+    in_use(desk, case)
+    path = desk.settings.knowledge / FOLDER / f"case-{case}.yaml"
+    broken = path.read_text("utf-8").replace("answer: ", 'answer: "', 1)
+    path.write_text(broken, "utf-8")
+    at = Terminal(app=desk, monkeypatch=monkeypatch, capsys=capsys)
+    says = f"{path}, line "
+    assert says in at.run("eve")[1]
+    for verb in ("propose", "try", "approve", "reject", "withdraw"):
+        code, said = at.run("eve", verb, str(case), "--yes")
+        assert (code, says in said, "Mend the file" in said) == (2, True, True), (verb, said)
+    assert path.read_text("utf-8") == broken
+    assert not desk.team_answers.is_gone(case)
+
+
+@pytest.mark.parametrize("name", [".#case-{}.yaml", "._case-{}.yaml", ".case-{}.yaml.swp"])
+def test_what_an_editor_puts_beside_a_file_is_no_answer(desk: App, name: str) -> None:
+    case = answered(desk)
+    path = desk.settings.knowledge / FOLDER / name.format(case)
+    in_use(desk, case)
+    path.symlink_to("ana@host.4711")  # as Emacs marks a file that is being edited
+    assert desk.team_answers.list_faults() == ()
+    (desk.settings.knowledge / FOLDER / f"case-{case} (copy).yaml").write_bytes(
+        path.with_name(f"case-{case}.yaml").read_bytes()
+    )
+    (fault,) = desk.team_answers.list_faults()
+    assert f"the answer of case {case} stands in case-{case}.yaml. Delete this copy" in fault
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Will you pay for the lock of Miller?", "Miller"),  # behind the greeting of the reply
+        ("Did Ruiz pay for a new lock?", "Ruiz"),  # who answered, below the closing phrase
+        ("Will you pay for the lock of Zoe Okafor?", "Okafor"),  # the address of the asker
+        ("Will you pay for the lock of our Berthold?", "Berthold"),  # who signed the question
+    ],
+)
+def test_the_people_of_a_conversation_are_not_named_to_others(
+    desk: App, question: str, name: str
+) -> None:
+    asks = f"{QUESTION}\n\nThank you,\nBerthold"
+    case = answered(desk, text=asks, key="zo.okafor")
+    with pytest.raises(InputError, match=f"the question names “{name}”"):
+        desk.team_answers.propose(case, actor=ANA, question=question)
+    made = desk.team_answers.propose(case, actor=ANA, question=QUESTION)
+    write_team_answer(desk.settings.knowledge, made.model_copy(update={"question": question}))
+    edited = desk.team_answers.try_out(case)
+    with pytest.raises(InputError, match=name):
+        desk.team_answers.approve(case, actor=BOB, digest=edited.digest)
 
 
 def test_an_own_words_label_does_not_deny_what_waits_to_answer(desk: App) -> None:

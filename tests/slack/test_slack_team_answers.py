@@ -95,6 +95,9 @@ def test_the_window_takes_what_was_sent_once_and_shows_no_name(
         assert (UNSURE in shown, "Miller" in shown) == (True, False)
         wrong = side.submit(ALICE, window, typed(UNSURE, "We name our lawyers."))
         assert "whole sentences" in json.dumps(wrong)
+        named = side.submit(ALICE, window, typed("Which law firm does Miller have?", ANSWER))
+        assert list(named["errors"]) == ["text_0"], "what is wrong stands below its field"
+        assert "names “Miller”" in named["errors"]["text_0"]
         done = side.submit(ALICE, window, typed(UNSURE, ANSWER))
         assert side.submit(ALICE, window, typed(UNSURE, ANSWER)) == done, "sent twice by Slack"
         stand.says(BOB, "take", stand.value(case), "already in")
@@ -106,7 +109,7 @@ def test_another_person_approves_by_a_click_and_anybody_withdraws(
 ) -> None:
     with taking(app, tmp_path, side, Trying()) as stand:
         case = proposed(stand)
-        stand.until(lambda: stand.shows("600 labelled questions keep their answers"))
+        stand.until(lambda: stand.shows("Tried beside 600 labelled questions: it may be used"))
         stand.until(lambda: stand.button_values("answer_approve"))
         (value,) = stand.button_values("answer_approve")
         stand.says(ALICE, "answer_approve", value, "somebody else has to approve it")
@@ -160,7 +163,12 @@ def test_a_card_that_a_crash_kept_from_being_drawn_is_drawn_at_the_next_start(
         posts = TeamAnswerPosts(journal, answers, channel=side.triage)
         posts.work()
         stand.until(lambda: shows_after_posting(stand, "has approved it"))
-        (answers.folder / FOLDER / f"case-{case}.yaml").unlink()
+        file = answers.folder / FOLDER / f"case-{case}.yaml"
+        whole = file.read_text("utf-8")
+        file.write_text(whole.replace("answer: ", 'answer: "', 1), "utf-8")
+        assert "Mend the file" in posts.act("answer_reject", f"{case}:x", actor="slack:U1")
+        assert not stand.shows("It is not there any more"), "a broken file is not gone"
+        file.unlink()
         assert "Nothing was changed" in posts.act("answer_reject", f"{case}:x", actor="slack:U1")
         gone = "It is not there any more"
         stand.until(lambda: shows_after_posting(stand, gone))

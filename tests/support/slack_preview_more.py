@@ -109,7 +109,7 @@ def windows(cards: Cards) -> list[str]:
             many, kind="all", text=many.draft, text_id=1, alike=["3"]
         ),
         "another passage": staff_windows.choose_passage(many, passages, knowledge.heading_of),
-        "learn": label_windows.agree_to_labels([label, own], cards.topics),
+        "learn": label_windows.agree_to_labels([label, own], cards.topics, {}),
         "a short message": modals.show_message(12, "⚪ This case was decided in the meantime."),
     }
     return [render_article(name, view["blocks"], view) for name, view in drawn.items()]

@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -289,3 +290,33 @@ def test_the_threshold_is_chosen_on_messages_whose_passages_are_all_there(
     assert before.whole_messages == before.messages
     assert set(after.whole_messages) < set(after.messages)
     assert not any("no-such-passage" in m.related for m in after.messages)
+
+
+@pytest.mark.parametrize(
+    "folder", ["questions", "messages", "exercises", "replies", "translations"]
+)
+@pytest.mark.parametrize("name", [".#en.yaml", "._en.yaml"])
+def test_what_editors_and_file_managers_put_beside_a_file_is_not_read(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    shutil.copytree(KNOWLEDGE, tmp_path / "knowledge")
+    before = load(tmp_path / "knowledge").version
+    path = tmp_path / "knowledge" / folder / name
+    if name.startswith(".#"):
+        path.symlink_to("ana@host.4711")  # as Emacs marks a file that is being edited
+    else:
+        path.write_bytes(b"\0\5\x16\7\0\2\xff")  # as macOS keeps what a disk has no place for
+    now = load(tmp_path / "knowledge")
+    assert now.version == before
+    assert now.stated_messages
+    assert now.stated_wordings
+
+
+@pytest.mark.parametrize("folder", ["replies", "translations", "snippets"])
+def test_a_copy_that_is_put_aside_is_no_language(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "de (copy).yaml").write_text("", "utf-8")
+    with pytest.raises(KnowledgeError, match="named after the code of its language"):
+        {"replies": read_templates, "translations": read_translations}.get(
+            folder, lambda path: read_snippets(path.parent)
+        )(tmp_path / folder)

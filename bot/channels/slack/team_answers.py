@@ -16,6 +16,7 @@ from bot.corpus.team_answers import FOLDER, TeamAnswer, TeamAnswerState
 from bot.errors import DeskError, InputError
 from bot.journal import Journal
 from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.text.printable import with_full_stop
 
 UNKNOWN = -1
 SETTLED_NANOSECONDS = 2_000_000_000  # far more than the resolution of a file's modification time
@@ -67,9 +68,9 @@ class TeamAnswerPosts:
                     self._draw(case, views.render_rejected(case, actor))
                     return ""
         except InputError as error:
-            if self.answers.read(case) is None and self.journal.slack.contains(_key(case)):
+            if self.answers.is_gone(case) and self.journal.slack.contains(_key(case)):
                 self._draw(case, views.render_rejected(case))
-            return f"Nothing was changed: {error}"
+            return f"Nothing was changed: {with_full_stop(str(error))}"
         except OSError:
             return NOT_WRITTEN
         self._draw_if_new(done)

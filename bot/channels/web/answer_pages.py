@@ -15,9 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from bot.channels.web.views import person
 from bot.channels.web.visits import Visit
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState
+from bot.domain import Passage
 from bot.errors import DeskError, InputError
 from bot.staff.case_actions import BROWSER_ACTOR
 from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.text.printable import with_full_stop
 
 if TYPE_CHECKING:
     from bot.channels.web.pages import WebDesk
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 MAX_QUESTION, MAX_ANSWER = 2_000, 20_000  # characters that a form may send
 STATES = {
     TeamAnswerState.PENDING: ("escalation", "waits for a second person"),
-    TeamAnswerState.APPROVED: ("answer", "in use"),
+    TeamAnswerState.APPROVED: ("answer", "approved"),
     TeamAnswerState.WITHDRAWN: ("none", "withdrawn"),
 }
 Handler = Callable[[Visit], Response]
@@ -42,6 +44,7 @@ class AnswerView:
     can_approve: bool
     waits: bool
     in_use: bool
+    quoted: bool  # does the running desk quote it?
 
 
 class AnswerPages:
@@ -68,8 +71,12 @@ class AnswerPages:
 
     def _list(self, visit: Visit, wrong: str = "") -> Response:
         status = HTTPStatus.CONFLICT if wrong else HTTPStatus.OK
-        found = [_view(each) for each in reversed(self.answers.list_all())]
-        return self.web.render("answers.html", visit, status, found=found, wrong=wrong)
+        quoted = self.answers.knowledge.standing
+        found = [_view(each, quoted) for each in reversed(self.answers.list_all())]
+        return self.web.render(
+            "answers.html", visit, status, found=found, wrong=wrong,
+            faults=self.answers.list_faults(),
+        )  # fmt: skip
 
     def _window(self, visit: Visit) -> Response:
         """Show the form to propose the answer of a case, or why it cannot be taken."""
@@ -77,7 +84,7 @@ class AnswerPages:
         try:
             offered = self.answers.suggest(number)
         except InputError as error:
-            return self._list(visit, f"This cannot be taken: {error}.")
+            return self._list(visit, f"This cannot be taken: {with_full_stop(str(error))}")
         return self._form(visit, offered.question, offered.answer)
 
     def _form(self, visit: Visit, question: str, answer: str, wrong: str = "") -> Response:
@@ -96,7 +103,7 @@ class AnswerPages:
             try:
                 self.answers.propose(number, actor=BROWSER_ACTOR, question=question, answer=answer)
             except InputError as error:
-                return self._form(visit, question, answer, f"{error}.")
+                return self._form(visit, question, answer, with_full_stop(str(error)))
             except OSError:
                 return self._form(visit, question, answer, NOT_WRITTEN)
         elif known.proposed_by != BROWSER_ACTOR:
@@ -128,7 +135,7 @@ class AnswerPages:
         try:
             act()
         except DeskError as error:
-            return self._list(visit, f"Nothing was changed: {error}.")
+            return self._list(visit, f"Nothing was changed: {with_full_stop(str(error))}")
         except OSError:
             return self._list(visit, NOT_WRITTEN)
         return _see(done)
@@ -143,7 +150,8 @@ def _see(done: str) -> Response:
     return RedirectResponse(f"/answers?done={done}", HTTPStatus.SEE_OTHER)
 
 
-def _view(answer: TeamAnswer) -> AnswerView:
+def _view(answer: TeamAnswer, quoted: Mapping[str, Passage]) -> AnswerView:
+    """Return an answer as the page shows it; `quoted` are the passages that the desk quotes now."""
     kind, state = STATES[answer.state]
     steps = [(answer.answered_by, "answered so"), (answer.proposed_by, "proposed it")]
     steps += [(answer.approved_by, "approved it"), (answer.withdrawn_by, "withdrew it")]
@@ -153,4 +161,5 @@ def _view(answer: TeamAnswer) -> AnswerView:
         says=" · ".join(f"{person(actor)} {did}" for actor, did in steps if actor),
         can_approve=waits and answer.tried is not None and not answer.tried.faults,
         waits=waits, in_use=answer.state is TeamAnswerState.APPROVED,
+        quoted=answer.passage.id in quoted,
     )  # fmt: skip

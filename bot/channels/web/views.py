@@ -23,7 +23,7 @@ from bot.journal.records import CaseQuestion, MessageState
 from bot.journal.transcript import AuditEntry
 from bot.staff.case_actions import (
     BROWSER_ACTOR,
-    TERMINAL_ACTOR,
+    SLACK_ACTOR,
     can_undo,
     draft_chance,
     is_approve_first,
@@ -268,8 +268,8 @@ def person(actor: str) -> str:
     """Return an actor of the journal in words."""
     if actor == BROWSER_ACTOR:
         return "You"
-    at_terminal = actor.partition(":")[0] == TERMINAL_ACTOR
-    return "Somebody at the terminal" if at_terminal else "A colleague in Slack"
+    in_slack = actor.partition(":")[0] == SLACK_ACTOR
+    return "A colleague in Slack" if in_slack else "Somebody at the terminal"
 
 
 def describe_step(entry: AuditEntry, texts: StaffTexts) -> str:

@@ -16,7 +16,12 @@ NONE_WAIT = (
 NOT_WRITTEN = (
     "The knowledge folder cannot be written here. Run `incident-desk knowledge labels` where it can"
 )
-CHANGED = "Somebody else decided some of these first. Nothing was learned; open the list again."
+CHANGED = "Some of these were decided meanwhile. Nothing was changed now; open the list again."
+NEXT = (
+    "They stand in `exercises/learned.yaml`: commit it. A desk without wordings learns them at "
+    "once, one with wordings at the next `incident-desk index`, when `incident-desk serve` is "
+    "started again."
+)
 
 
 class LabelActs:
@@ -33,7 +38,10 @@ class LabelActs:
         """Return the window for this person, or the text to show instead."""
         alone = self.learning.alone
         waiting = [e for e in self.learning.propose() if alone or e.answered_by != me]
-        return agree_to_labels(waiting, self.topics) if waiting else NONE_WAIT
+        if not waiting:
+            return NONE_WAIT
+        texts = {name: each.text for name, each in self.learning.knowledge.passages.items()}
+        return agree_to_labels(waiting, self.topics, texts)
 
     def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         """Accept the labels that were shown, and reject those that the person called wrong."""
@@ -46,7 +54,9 @@ class LabelActs:
             return _say(CHANGED)
         except OSError:
             return _say(NOT_WRITTEN)
-        return _say(f"✅ *The desk learns from {count} answers*, and not from {len(wrong)}.")
+        answers = "1 answer" if count == 1 else f"{count} answers"
+        says = f"✅ *The desk learns from {answers}*, and not from {len(wrong)}."
+        return _say(f"{says} {NEXT}" if count else says)
 
 
 def _say(says: str) -> Ack:

@@ -20,7 +20,10 @@ CLOSE: Ack = {"response_action": "clear"}  # closes every open window
 MAX_TOGETHER = 100  # cases that can be decided at once; a menu of Slack has no more
 NO_SNIPPETS = "There are no saved replies. Put them into `snippets/en.yaml` of the knowledge."
 NO_PASSAGE = "No passage of the post may answer this case as it stands. Write in your own words."
-NO_TOPIC = "No passage of the post is near to this case, so there is no topic to share."
+NO_TOPIC = (
+    "No passage of the post is near to this case, so there is no topic to share. Where others "
+    "ask the same, *Answer all* on its card reaches them."
+)
 NO_OTHERS = "There is no other open case of the same sender that you may decide."
 NOT_MERGED = "One of the two has changed or belongs to somebody else. Nothing was merged."
 CHOOSE, WRITE = "Choose at least one case.", "Write what they shall get, or choose to close them."

@@ -8,11 +8,13 @@ from bot.channels.slack.views.team_answer_views import propose_answer
 from bot.errors import InputError
 from bot.journal import Case
 from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.text.printable import with_full_stop
 
 Ack = dict[str, Any]
 PROPOSED = (
     "✅ *It waits for a second person.* The card in the channel shows what came of trying it."
 )
+OF_QUESTION = "the question"  # how the faults of what stands in the first field begin
 NOT_HERE = (
     "Answers cannot be taken into the knowledge here: `incident-desk knowledge answers` does."
 )
@@ -34,7 +36,7 @@ class TeamAnswerActs:
         try:
             return propose_answer(self.answers.suggest(case.id))
         except InputError as error:
-            return f"This cannot be taken: {error}."
+            return f"This cannot be taken: {with_full_stop(str(error))}"
 
     def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
         """Store the proposal, or show in the window why it cannot be stored."""
@@ -46,9 +48,14 @@ class TeamAnswerActs:
             self.answers.propose(case, actor=me, question=question, answer=answer)
         except InputError as error:
             if known := self.answers.read(case):
-                says = PROPOSED if known.proposed_by == me else f"Nothing was changed: {error}."
+                says = (
+                    PROPOSED
+                    if known.proposed_by == me
+                    else f"Nothing was changed: {with_full_stop(str(error))}"
+                )
                 return _show(modals.show_message(case, says))
-            return {"response_action": "errors", "errors": {"text_1": f"{error}."}}
+            field = "text_0" if str(error).startswith(OF_QUESTION) else "text_1"
+            return {"response_action": "errors", "errors": {field: with_full_stop(str(error))}}
         except OSError:
             return _show(modals.show_message(case, NOT_WRITTEN))
         return _show(modals.show_message(case, PROPOSED))

@@ -8,14 +8,17 @@ from bot.channels.slack.views.cards import mention
 from bot.channels.slack.views.modals import View, build_modal
 from bot.staff.answers_to_learn import ProposedLabel
 
-MOST_SHOWN = 30  # labels of a window, two blocks each; the others come when these are decided
+MOST_SHOWN = 30  # labels of a window, three blocks each; the others come when these are decided
 QUESTION = 300  # characters of a question that are shown
+ANSWER = 300  # characters of what was sent
 OPTION = 60  # characters of a question in the menu
 OWN_WORDS = "in their own words: such questions go on to people"
 
 
-def agree_to_labels(labels: Sequence[ProposedLabel], topics: Mapping[str, str]) -> View:
-    """Return the window with the labels of other people; `topics` are titles by passage."""
+def agree_to_labels(
+    labels: Sequence[ProposedLabel], topics: Mapping[str, str], texts: Mapping[str, str]
+) -> View:
+    """Return the window with the labels of other people; `topics` and `texts` are by passage."""
     shown = labels[:MOST_SHOWN]
     blocks: list[b.Block] = [
         b.markdown(
@@ -25,11 +28,13 @@ def agree_to_labels(labels: Sequence[ProposedLabel], topics: Mapping[str, str]) 
     ]
     for label in shown:
         titles = [topics.get(name, name) for name in label.passages]
-        sent = "; ".join(f"*{escape(truncate(title, 120))}*" for title in titles)
-        how = f"with {sent}" if sent else OWN_WORDS
+        titled = "; ".join(f"*{escape(truncate(title, 120))}*" for title in titles)
+        how = f"with {titled}" if titled else OWN_WORDS
         by = mention(label.answered_by)
         blocks.append(b.quote(label.question, QUESTION))
         blocks.append(b.small_print(f"{label.number}: {by} answered {how}"))
+        if sent := " ".join(texts[name] for name in label.passages if name in texts):
+            blocks.append(b.plain_small_print(truncate(sent, ANSWER)))
     options = [
         (str(label.number), truncate(f"{label.number}: {label.question}", OPTION))
         for label in shown

@@ -89,12 +89,17 @@ def others_ask(
     return blocks
 
 
+def _more_people(case: Case) -> str:
+    """Return how many people beside the sender of a case ask the same, in words."""
+    return "1 more person" if case.alike == 1 else f"{case.alike} more people"
+
+
 def _goes_to(case: Case, kind: str) -> str:
     to = mask_address(case.sender)
     if kind != ReplyKind.ALL:
         return f"Goes to {to}."
     return (
-        f"Goes to {to} and to {case.alike} more people who ask the same, each in a mail of their "
+        f"Goes to {to} and to {_more_people(case)} with the same question, each in a mail of their "
         "own, and later to whoever asks it again. An unchanged draft goes to each in their "
         "language; your own words go to those who write in the language of this case, and to the "
         "others if you say so below."
@@ -119,7 +124,7 @@ def confirm_sending(
 ) -> View:  # fmt: skip
     """Return the modal for the last check: the recipient and every word of the mail."""
     to_all = kind == ReplyKind.ALL
-    others = f" and {case.alike} more people, and whoever asks the same later" if to_all else ""
+    others = f" and {_more_people(case)}, and whoever asks the same later" if to_all else ""
     blocks = [
         b.markdown(
             f"*Send now* sends this as one mail{' to each' * to_all}. Read it once more: until it "

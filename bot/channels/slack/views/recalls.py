@@ -39,6 +39,7 @@ KINDS: Mapping[ChangeKind, tuple[str, str]] = {
 CHANGE, SEND, SHOW, LOOK = "change_", "recall_send", "recall_show", "recall_look"
 PREFIXES = (CHANGE, "recall_")  # of the names of all buttons here
 FULL_LIST = "The whole list as a file: `incident-desk knowledge recall --list FILE.csv`"
+NONE_READY = "*No correction* can go out: see below why."
 NOBODY = "✅ *Nobody has to be written to:* no mail said anything that no longer holds."
 
 
@@ -96,7 +97,8 @@ def render_batch(batch: Batch, per_minute: int) -> RenderedMessage:
         b.button_row("recall", [*_send_buttons(batch, per_minute), *_look_buttons(batch.key)]),
         b.small_print(FULL_LIST),
     ]
-    says = f"{_count(ready, 'correction waits', 'corrections wait')} for approval"
+    waits = f"{_count(ready, 'correction waits', 'corrections wait')} for approval"
+    says = waits if ready else "The desk can correct none of what no longer holds"
     return RenderedMessage(blocks=b.fit_message(blocks), text=says)
 
 
@@ -150,6 +152,7 @@ def _name(change: PassageChange, kind: ChangeKind) -> str:
 
 def _entry(entry: Outdated) -> Iterator[Block]:
     state = f"not told: {entry.held}" if entry.held else "gets a correction"
+    state += f" (reopen case {entry.case_id})" * bool(entry.case_id)
     to = mask_address(entry.recipient) if entry.recipient else "(address taken out)"
     told = [f"Told: {truncate(text.text, MAX_TEXT)}" for text in entry.told]
     now = [f"Now: {truncate(each.text, MAX_TEXT)}" for each in entry.now]
@@ -161,7 +164,8 @@ def _entry(entry: Outdated) -> Iterator[Block]:
 
 def _numbers(batch: Batch, per_minute: int) -> Iterator[str]:
     ready = len(batch.ready)
-    yield f"*{_count(ready, 'correction', 'corrections')}* can go out, {per_minute} in a minute."
+    can = f"*{_count(ready, 'correction', 'corrections')}* can go out, {per_minute} in a minute."
+    yield can if ready else NONE_READY
     if batch.noted:
         cases = _count(batch.noted, "case is open", "cases are open")
         yield f"{cases} in such conversations: whoever has it gets a note on its card instead."
