@@ -250,6 +250,7 @@ def test_what_was_decided_before_a_withdrawal_does_not_leave_after_it(desk: App)
     assert "withdrawn" in outbound.check(reply).why
     (outcome_now,) = responder.respond(Message(text=QUESTION)).outcomes
     assert (outcome_now.reason, outcome_now.candidates) == ("unsure", ())
+    assert outcome_now.probability == 0, "that of the withdrawn answer says nothing of others"
 
 
 def test_only_a_persons_own_words_as_they_were_sent_can_be_taken_in(desk: App) -> None:

@@ -317,6 +317,10 @@ def test_a_copy_that_is_put_aside_is_no_language(tmp_path: Path, folder: str) ->
     (tmp_path / folder).mkdir()
     (tmp_path / folder / "de (copy).yaml").write_text("", "utf-8")
     with pytest.raises(KnowledgeError, match="named after the code of its language"):
-        {"replies": read_templates, "translations": read_translations}.get(
-            folder, lambda path: read_snippets(path.parent)
-        )(tmp_path / folder)
+        match folder:
+            case "replies":
+                read_templates(tmp_path / folder)
+            case "translations":
+                read_translations(tmp_path / folder)
+            case _:
+                read_snippets(tmp_path)
