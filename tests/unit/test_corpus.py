@@ -1,5 +1,6 @@
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -312,15 +313,18 @@ def test_what_editors_and_file_managers_put_beside_a_file_is_not_read(
     assert now.stated_wordings
 
 
-@pytest.mark.parametrize("folder", ["replies", "translations", "snippets"])
-def test_a_copy_that_is_put_aside_is_no_language(tmp_path: Path, folder: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "read"),
+    [
+        ("replies", lambda home: read_templates(home / "replies")),
+        ("translations", lambda home: read_translations(home / "translations")),
+        ("snippets", read_snippets),
+    ],
+)
+def test_a_copy_that_is_put_aside_is_no_language(
+    tmp_path: Path, folder: str, read: Callable[[Path], object]
+) -> None:
     (tmp_path / folder).mkdir()
     (tmp_path / folder / "de (copy).yaml").write_text("", "utf-8")
     with pytest.raises(KnowledgeError, match="named after the code of its language"):
-        match folder:
-            case "replies":
-                read_templates(tmp_path / folder)
-            case "translations":
-                read_translations(tmp_path / folder)
-            case _:
-                read_snippets(tmp_path)
+        read(tmp_path)
