@@ -120,7 +120,7 @@ def test_another_person_approves_by_a_click_and_anybody_withdraws(
         assert not stand.button_values("answer_approve")
         (used,) = answers_of(stand).list_all()
         assert (used.approved_by, used.usable) == (f"slack:{BOB}", True)
-        stand.says(BOB, "answer_reject", value, "no answer of case")
+        stand.says(BOB, "answer_reject", value, "to take it back, withdraw it")
         side.click(ALICE, "answer_withdraw", stand.button_values("answer_withdraw")[0])
         stand.until(lambda: stand.shows(f"<@{ALICE}> has withdrawn it"))
         assert [a.state for a in answers_of(stand).list_all()] == [TeamAnswerState.WITHDRAWN]
