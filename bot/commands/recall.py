@@ -74,8 +74,10 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
         yield from (f"    told: {shorten_line(text.text, SHOWN)}" for text in entry.told)
         yield from (f"    now:  {shorten_line(passage.text, SHOWN)}" for passage in entry.now)
     ready = sum(entry.held is None for entry in entries)
-    told = "1 conversation was" if len(entries) == 1 else f"{len(entries)} conversations were"
-    yield f"{told} told otherwise, {ready} can be corrected"
+    if len(entries) == 1:
+        yield f"1 conversation was told otherwise, {ready} can be corrected"
+    else:
+        yield f"{len(entries)} conversations were told otherwise, {ready} can be corrected"
     if ready:
         yield "send with: incident-desk knowledge recall --send"
 
@@ -122,7 +124,7 @@ def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
         rows.writeheader()
         for entry in entries:
             texts = {name: " | ".join(t["text"] for t in entry[name]) for name in ("told", "now")}
-            rows.writerow({name: _harmless(str(entry[name])) for name in columns} | texts)
+            rows.writerow({name: _harmless(str(entry[name] or "")) for name in columns} | texts)
 
 
 def entry_json(entry: Outdated) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def entry_json(entry: Outdated) -> dict[str, Any]:
         "now": [{"id": p.id, "version": p.version, "text": p.text} for p in entry.now],
         "text": entry.text,
         "held": entry.held.name.lower() if entry.held else "",
-        "case": entry.case_id,
+        "case": entry.case_id or None,
     }
 
 

@@ -93,7 +93,7 @@ def test_an_answer_is_taken_into_the_knowledge_by_keyboard_and_withdrawn(
     (used,) = answers.list_all()
     assert (used.usable, used.answer) == (True, "we name no law firm.")
     browser.open(f"{base(stand)}/cases/1/take")
-    browser.until("This cannot be taken: already in knowledge/approved/case-1.yaml")
+    browser.until(f"already in {answers.folder}/approved/case-1.yaml: it is approved")
     browser.size(PHONE)
     assert browser.ask("document.documentElement.scrollWidth") <= PHONE
     browser.press("summary", "Withdraw")
