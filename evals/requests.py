@@ -18,7 +18,7 @@ from typing_extensions import override
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.adapters.e5 import E5
 from bot.adapters.encoder import Encoder, Vector
-from bot.answering.requests import (
+from bot.answering.request_classifier import (
     HEAD,
     LABELS,
     OUTPUTS,

@@ -38,8 +38,8 @@ def decide_question(
 ) -> Outcome:
     """Return the outcome of a question: that of its verdict, else an answer or an escalation.
 
-    `several` says that the message has more questions, and `held_secret` that a secret was masked
-    in it; both make an answer shorter or rarer.
+    With `several` questions in the message an answer quotes fewer passages; where the message
+    `held_secret`, which was masked, the threshold of an answer is higher.
     """
     if verdict:
         return outcome_of_verdict(interpreted, verdict, finder)

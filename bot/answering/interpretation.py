@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bot.answering import segmentation
-from bot.answering.requests import DOUBTED, SURELY_NONE
+from bot.answering.request_classifier import DOUBTED, SURELY_NONE
 from bot.corpus.questions import Act
 from bot.domain import Question, Role, Turn
 from bot.policy import (
@@ -38,7 +38,8 @@ class InterpretedQuestion:
     judgement: Judgement
     confirmed: bool = False  # did both calls of a trusted model confirm the answer?
     shown: bool = False  # is the view a description of a mail or link that the asker shows us?
-    request: float | None = None  # probability of Label.REFUSE in the message; None if not read
+    # The highest probability of Label.REFUSE of the message's sentences; None if not classified.
+    request: float | None = None
 
     @property
     def pair(self) -> float:

@@ -1,7 +1,7 @@
 """Screens a message and its questions: what is refused or escalated, whatever the post says.
 
 It combines the verdicts of two sources: the rules of `bot.policy`, and the classifier of requests,
-which was trained on labelled messages (`bot.answering.requests`).
+which was trained on labelled messages (`bot.answering.request_classifier`).
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.answering import segmentation
 from bot.answering.interpretation import InterpretedQuestion, is_probable_refusal
-from bot.answering.requests import (
+from bot.answering.request_classifier import (
     DOUBTFUL,
     LEARNED,
     PROBABLE,
@@ -126,9 +126,9 @@ def screen_questions(
 ) -> list[Verdict | None]:
     """Return the verdict on each question.
 
-    Where no rule hits a question, the last one gets the verdict `message_verdict` on the whole
-    message. The classifier of requests overrules a rule that it denies, and decides where no rule
-    hits. It cannot deny a rule that hits boilerplate, which it has not read.
+    Where no rule hits any question, the last question gets the verdict `message_verdict` on the
+    whole message. The classifier of requests overrules a rule that it denies, and decides where no
+    rule hits. It cannot deny a rule that hits boilerplate, which it has not read.
     """
     text = with_subject(message.subject, cleaned.whole)
     rule_verdicts = [

@@ -1,8 +1,21 @@
 """Decides the outcome of each question of a message: answer, refusal or escalation.
 
-The walk of a message is `Responder.respond` and `Responder._decide_questions`; each step stands in
-a module of its own. It has no side effects, so that the evaluations run exactly the code that
-serves.
+The steps of a message, in order, with the module of each:
+
+1. `bot.text.clean` and `bot.text.language`: what the asker wrote, and its language;
+2. `message_screening`: the verdict of the rules on the message, or that it is not read;
+3. `request_classifier`: what each sentence asks for;
+4. `message_questions`: the questions;
+5. `passage_finder`: for each question the passages that may answer it, with a probability;
+6. `message_screening`: the verdict on each question; `interpretation` drops what asks nothing;
+7. `model_selection`: what a language model points at, where one is set;
+8. `decision`: the outcome of each question, by verdict or threshold;
+9. `signature_demands`, `outcome_revision`, `negative_feedback`, `clarification`: what the
+   signature and the conversation change.
+
+It has no side effects, so that the evaluations run exactly the code that serves. The other modules
+of this package learn at index time (`fit`, `calibration`, `examples`, `intent_classifier`), judge
+(`judges`, `evidence`, `transfer`, `labelled_ranker`), or compose what is sent (`reply`).
 """
 
 import time
@@ -22,6 +35,7 @@ from bot.answering.interpretation import (
     without_announcements,
     without_chatter,
 )
+from bot.answering.lone_question import LoneQuestion, find_lone_question
 from bot.answering.message_questions import PREFIXED, find_questions
 from bot.answering.message_screening import (
     find_urgent,
@@ -32,14 +46,13 @@ from bot.answering.message_screening import (
 )
 from bot.answering.model_selection import weigh_with_model
 from bot.answering.negative_feedback import says_it_did_not_help, with_feedback
-from bot.answering.open_question import LoneQuestion, find_lone_question
 from bot.answering.outcome_revision import (
     escalate_repeats,
     hand_to_person,
     mark_suspicious_mail,
 )
 from bot.answering.passage_finder import PassageFinder
-from bot.answering.requests import ClassifiedRequests, Label, RequestClassifier
+from bot.answering.request_classifier import ClassifiedRequests, Label, RequestClassifier
 from bot.answering.signature_demands import find_signature_demand
 from bot.corpus import Knowledge
 from bot.domain import (

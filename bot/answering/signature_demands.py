@@ -5,7 +5,7 @@ Honest signatures mention passwords, security and new addresses too, without ask
 anything; so only some rules and labels of the policy are applied here.
 """
 
-from bot.answering.requests import DOUBTFUL, PLACE, Label, RequestClassifier
+from bot.answering.request_classifier import DOUBTFUL, PLACE, Label, RequestClassifier
 from bot.domain import Priority, RefusalReason
 from bot.policy import (
     Escalate,

@@ -12,8 +12,8 @@ from bot.answering.evidence import Answers
 from bot.answering.fit import Fit, can_learn, learn_fit
 from bot.answering.judges import CandidateJudge, FittedJudge, LabelledJudge, TransferredJudge
 from bot.answering.labelled_ranker import FEWEST_LABELS, LabelledRanker, embed_answered_questions
-from bot.answering.requests import AGAIN as HEAD_AGAIN
-from bot.answering.requests import RequestClassifier, packaged_head
+from bot.answering.request_classifier import AGAIN as HEAD_AGAIN
+from bot.answering.request_classifier import RequestClassifier, packaged_head
 from bot.answering.transfer import TransferRanker, UnitIndex, read_transfer
 from bot.corpus import Knowledge, records_of
 from bot.corpus.learned import labels_version

@@ -16,7 +16,7 @@ from bot.answering.evidence import QUOTED
 from bot.answering.reply import compose_reply, subject_of
 from bot.answering.responder import Responder
 from bot.answering.reuse import ReusedDecisions
-from bot.answering.signature import sign_draft, without_staff_signature
+from bot.answering.staff_signature import sign_draft, without_staff_signature
 from bot.corpus import Knowledge
 from bot.corpus.limits import Scope
 from bot.desk.checkpoints import Checkpoint, ignore_checkpoint

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.answering.reply import stands_in
-from bot.answering.signature import without_staff_signature
+from bot.answering.staff_signature import without_staff_signature
 from bot.corpus import Knowledge
 from bot.corpus.learned import append_labels, labelled_question, read_numbers, remove_labels
 from bot.corpus.messages import LabelledMessage

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.answering.signature import without_staff_signature
+from bot.answering.staff_signature import without_staff_signature
 from bot.corpus import Knowledge
 from bot.corpus.changes import ChangeKind
 from bot.corpus.learned import read_numbers, remove_labels

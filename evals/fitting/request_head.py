@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from bot.answering.requests import (
+from bot.answering.request_classifier import (
     INPUTS,
     LABELS,
     OUTPUTS,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.answering.reply import compose_reply
-from bot.answering.requests import FORMALITIES, Label
+from bot.answering.request_classifier import FORMALITIES, Label
 from bot.commands.public_json import given
 from bot.domain import (
     Escalation,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bot.answering.requests import (
+from bot.answering.request_classifier import (
     INPUTS,
     LABELS,
     OUTPUTS,

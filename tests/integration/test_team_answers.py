@@ -16,7 +16,7 @@ from bot.adapters.bm25 import BM25
 from bot.adapters.cached_encoder import CachedEncoder
 from bot.answering.reply import compose_reply
 from bot.answering.responder import Responder
-from bot.answering.signature import sign_draft
+from bot.answering.staff_signature import sign_draft
 from bot.answering.transfer import read_transfer
 from bot.app import App
 from bot.cli import main

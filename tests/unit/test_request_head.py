@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bot.answering.reply import compose_reply
-from bot.answering.requests import (
+from bot.answering.request_classifier import (
     HEAD,
     INPUTS,
     MOST_SENTENCES,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.answering import segmentation
-from bot.answering.requests import ClassifiedRequests, Label
+from bot.answering.request_classifier import ClassifiedRequests, Label
 from bot.domain import Escalation, EscalationReason, Message, Outcome, Priority, Refusal
 
 OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
