@@ -1,7 +1,7 @@
 """Reads the settings from the environment and `.env`; no other module reads them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
@@ -346,8 +346,8 @@ class Settings(BaseSettings):
 
         It takes no time, so that a command which runs the desk can begin with it.
         """
-        for wanted in self.missing:
-            self._check_complete(wanted)
+        if missing := self.missing:
+            raise self._error_for(missing)
         _ = self.own_addresses, self.web_wanted, self.contacts
         if not self.own_embeddings:
             _ = self.openai_embeddings
@@ -378,9 +378,11 @@ class Settings(BaseSettings):
         """Raise SettingsError where `wanted` lacks something; it names everything missing."""
         missing = self.missing
         if wanted in missing:
-            raise SettingsError(
-                ". ".join(self._describe_missing(by, n) for by, n in missing.items())
-            )
+            raise self._error_for(missing)
+
+    def _error_for(self, missing: Mapping[str, tuple[str, ...]]) -> SettingsError:
+        lines = (self._describe_missing(by, names) for by, names in missing.items())
+        return SettingsError(". ".join(lines))
 
     def _describe_missing(self, by: str, names: tuple[str, ...]) -> str:
         """Say what the variable `by` needs, without the value of a secret."""

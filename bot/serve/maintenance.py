@@ -145,7 +145,7 @@ class Maintenance:
 
         MissingError when the journal is away: then each of them would fail.
         """
-        self.journal.workers.list_all()
+        self.journal.workers.list_all()  # only to learn whether the journal is there
         for name, task in (
             ("taking over from silent workers", self.take_over_silent_workers),
             ("releasing stuck jobs", self._cancel_stuck_jobs),
