@@ -2,8 +2,9 @@
 
 The authors of two populations are left out together, a part of each at a time: those who wrote
 requests and their look-alikes on purpose, and the authors of ordinary questions on the incident.
-Calibration and thresholds rest on these scores alone. Two more authors are for
-`python -m evals safety` only: nothing is learned from them or chosen by them.
+Calibration and thresholds rest on these scores alone, and only authors that the encoder was not
+tuned on are scored. Two more authors are for `python -m evals safety` only: nothing is learned from
+them or chosen by them.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from bot.corpus import Knowledge
 from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.request_head import (
+    HEAD_ONLY,
     TABLE_ONLY,
     RequestExample,
     StateEncoder,
@@ -80,7 +82,7 @@ Flags = npt.NDArray[np.bool_]
 Table = npt.NDArray[np.float64]
 NEWTON_STEPS, SHRINK = 30, 1.0
 EVERY_SIDE = (None, *Side)
-LEFT_OUT = 4  # parts of the authors that are left out in turn
+LEFT_OUT = 3  # parts of the authors that are left out in turn
 
 
 class PooledEncoder(Encoder):
@@ -156,6 +158,7 @@ class RequestTraining:
         self.means, self.encoder = means, encoder
         self.by_author = {name: examples_of_author(name, encode) for name in _learned_authors()}
         self.ordinary = examples_of_knowledge(knowledge, encode)
+        self.untuned = {m.author for m in knowledge.messages}  # the encoder was tuned on exercises
         self.beside = other_examples(knowledge, encode)
 
     def make(self) -> RequestHead:
@@ -168,13 +171,15 @@ class RequestTraining:
         return with_thresholds(head, calibration, thresholds)
 
     def score_left_out(self) -> ScoredExamples:
-        """Every message of an author, read by a head that has seen no message of that author.
+        """Messages read by a head that has seen none of their author, nor has the encoder.
 
-        Of what stands around messages it has seen other lines, too.
+        Of what stands around messages the head has seen other lines, too.
         """
         scored: ScoredExamples = []
         authors = {*self.by_author, *self.ordinary}
-        for part in _parts(self.by_author, self.ordinary):
+        requesting = {name: self.by_author[name] for name in sorted(HEAD_ONLY)}
+        ordinary = {name: self.ordinary[name] for name in sorted(self.untuned)}
+        for part in _parts(requesting, ordinary):
             head = self.learn(sorted(authors - part), data="", sides=(None, Side.LEARNED))
             scored += [
                 (each, head.scores(each.vectors))

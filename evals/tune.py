@@ -21,6 +21,7 @@ from bot.errors import MissingError
 from bot.resources import data_path
 from bot.settings import read_settings
 from evals.fitting.incidents import LabelledIncident, folders, read_labelled_incident
+from evals.fitting.request_head import texts_for_tuning
 
 
 def tune(argv: Sequence[str]) -> int:
@@ -45,7 +46,8 @@ def tune(argv: Sequence[str]) -> int:
     arrays = train_encoder(
         encoder,
         [ClassifiedText(text=e.text, meanings=tuple(sorted(e.meanings))) for e in examples],
-        posts, classes=len(classes.labels), answered=classes.answered, say=_say,
+        posts, texts_for_tuning(app.knowledge),
+        classes=len(classes.labels), answered=classes.answered, say=_say,
     )  # fmt: skip
     written = io.BytesIO()
     np.savez_compressed(written, allow_pickle=False, **arrays)

@@ -19,10 +19,9 @@ from bot.corpus import Wording, load
 from bot.errors import InputError
 from bot.resources import data_path
 from bot.settings import read_settings
+from evals.fitting.incidents import HELD_OUT
 
 INCIDENTS = Path("evals/data/incidents")
-# Incidents of these authors are kept out of all fitting, so that they measure what is new.
-UNSEEN_AUTHORS = ("g", "h")
 WORDINGS_A_LANGUAGE = 200  # about as many questions as two incidents have
 HEAD = """\
 # The mean that is subtracted from every vector of the encoder; `python -m evals centre` makes it.
@@ -58,7 +57,7 @@ def questions_of(folder: Path) -> Iterator[str]:
     if not paths:
         raise InputError(f"{folder} holds no incidents: no */questions.jsonl")
     for path in paths:
-        if not path.parent.name.startswith(UNSEEN_AUTHORS):
+        if not path.parent.name.startswith(HELD_OUT):
             for line in path.read_text(encoding="utf-8").splitlines():
                 yield json.loads(line)["text"]
 

@@ -47,6 +47,9 @@ from evals.generators.attacks import is_held_out, labelled
 
 AUTHORS = Path(__file__).parents[1] / "data" / "requests"
 TABLE_ONLY = frozenset({"r19", "r20"})  # two authors that nothing is learned from or chosen by
+# Authors that teach the head and not the encoder: on them the head's thresholds are chosen, because
+# what the encoder was tuned on looks surer to the head than a stranger's message.
+HEAD_ONLY = frozenset({"r22", "r27", "r28", "r29", "r30"})
 EPOCHS, BATCH = 20, 512
 RATE, SHRINK = 2e-3, 0.1
 HIDDEN = 128  # units beside the linear map; chosen on authors that were left out
@@ -170,6 +173,30 @@ def other_examples(knowledge: Knowledge, encode: StateEncoder) -> list[RequestEx
     documents = (RequestText(text=text, labels=nothing) for text in statements())
     texts = (*_generated(), *_of_wordings(knowledge), *numbers, *documents)
     return [_example(each, encode) for each in texts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledText:
+    """A sentence or a whole message with what each output should be, and how much that counts."""
+
+    text: str
+    wanted: Array  # outputs
+    weights: Array  # outputs
+
+
+def texts_for_tuning(knowledge: Knowledge) -> list[LabelledText]:
+    """The sentences and messages that the encoder is tuned on; the head's own authors are not."""
+    authors = [name for name in list_authors() if name not in TABLE_ONLY | HEAD_ONLY]
+    items = [_text_of_row(row) for name in authors for row in read_author(name)]
+    items += [text for message in knowledge.exercises if (text := _of_knowledge(message))]
+    items += [*_of_wordings(knowledge), *_generated()]
+    found = []
+    for item in items:
+        own, spoken, wanted, weights = _labelled_rows(item)
+        texts = [own] if len(spoken) == 1 else [*spoken, own]
+        rows = zip(texts, wanted[-len(texts) :], weights[-len(texts) :], strict=True)
+        found += [LabelledText(text=t, wanted=w, weights=g) for t, w, g in rows]
+    return found
 
 
 def _with_surroundings(item: RequestText) -> Iterator[RequestText]:
@@ -315,10 +342,22 @@ def _generated() -> Iterator[RequestText]:
 
 
 def _example(item: RequestText, encode: StateEncoder) -> RequestExample:
+    own_text, spoken, wanted, weights = _labelled_rows(item)
+    return RequestExample(
+        vectors=build_inputs(spoken, own_text, "", encode), wanted=wanted, weights=weights,
+        row=item.row, is_plain=item.is_plain, side=item.side,
+    )  # fmt: skip
+
+
+def _labelled_rows(item: RequestText) -> tuple[str, tuple[str, ...], Array, Array]:
+    """The text as a whole, its sentences, and what is wanted of each of these and of the whole.
+
+    The last two have a row for each sentence and one for the whole: what each output should be, and
+    how much that counts.
+    """
     text = clean_message(redact(item.text).text).own
     deciding = redact(item.sentence).text
     own_text, spoken = select_sentences(text)
-    vectors = build_inputs(spoken, own_text, "", encode)
     wanted = np.zeros((len(spoken) + 1, len(OUTPUTS)), np.float32)
     weights = np.full_like(wanted, item.weight)
     own = [PLACE[name] for name in item.labels - {Label.HONEST}]
@@ -335,10 +374,7 @@ def _example(item: RequestText, encode: StateEncoder) -> RequestExample:
     wanted[-1, [PLACE[name] for name in item.labels]] = 1
     weights[:, [PLACE[name] for name in item.unknown]] = 0
     weights[:, LABELS:] *= _kinds_known(item.labels)
-    return RequestExample(
-        vectors=vectors, wanted=wanted, weights=weights, row=item.row, is_plain=item.is_plain,
-        side=item.side,
-    )  # fmt: skip
+    return own_text, spoken, wanted, weights
 
 
 def _kinds_known(labels: frozenset[str]) -> Array:

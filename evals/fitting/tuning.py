@@ -1,13 +1,15 @@
 """Tunes the last layers of the encoder on many incidents; needs the `train` extra (PyTorch).
 
-Two tasks are learned together: the meaning of the wordings and exercises of the shipped incident,
-and which unit of a post answers a question, if any, over all incidents whose authors are not held
-out. The labelled messages of the shipped incident are left out, because its threshold is chosen on
-them. The result that ships is a low-rank change of each matrix: bot/data/e5_delta.npz.
+Three tasks are learned together: the meaning of the wordings and exercises of the shipped incident,
+which unit of a post answers a question, if any, over all incidents whose authors are not held out,
+and what a sentence or a message asks for. The labelled messages of the shipped incident and some
+authors of requests are left out, because thresholds are chosen on them. The result that ships is a
+low-rank change of each matrix: bot/data/e5_delta.npz.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +22,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bot.adapters.e5 import E5, GRAPH
+from bot.adapters.e5_graph import MAXIMA_OF, MEANS_OF
 from bot.adapters.e5_weights import FIRST_TUNED, Model, read_weights
 from bot.answering.intent_classifier import SCALE, SMOOTHING
+from bot.answering.request_classifier import PARTS, REACH
+from evals.fitting.request_head import LabelledText
 
-EPOCHS, BATCH = 2, 64
+EPOCHS, BATCH = 3, 64
+REQUEST_EPOCHS = 2  # of the sentences and messages that may ask for something
 QUESTIONS = 28  # of one incident in a step, beside all units of its post
 NEAR = 16  # batches cut from one shuffled stretch sorted by length: random, with little padding
-RATE, CLASS_RATE, MAP_RATE, SILENCE_RATE = 8e-5, 2e-3, 5e-4, 1e-2
+RATE, CLASS_RATE, MAP_RATE, SILENCE_RATE, REQUEST_RATE = 8e-5, 2e-3, 5e-4, 1e-2, 1e-3
 SILENCE = 12.0  # initial score of silence, which is that of a related unit
 DROPOUT = 0.1
-RANK = 16  # of the change of each matrix
+REQUEST_HIDDEN, REQUEST_DROPOUT = 128, 0.3
+RANK = 32  # of the change of each matrix
+THREADS = 2  # on a busy machine one is faster, because threads spin while they wait for each other
+SOME = 5000  # texts whose pooled states give the mean that is subtracted from all
 SAID_EVERY = 20  # steps between two lines of progress
 Floats = npt.NDArray[np.float32]
 
@@ -54,6 +63,7 @@ def train_encoder(
     encoder: E5,
     meant: Sequence[ClassifiedText],
     posts: Sequence[PostQuestions],
+    asking: Sequence[LabelledText],
     *,
     classes: int,
     answered: Sequence[int],
@@ -62,13 +72,14 @@ def train_encoder(
 ) -> dict[str, npt.NDArray[np.float16]]:
     """Return the arrays of the change, by the names that `read_delta` expects."""
     torch.manual_seed(seed)
-    torch.set_num_threads(1)  # more threads spin while they wait for each other on a busy machine
+    torch.set_num_threads(THREADS)
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
     texts = [m.text for m in meant]
     texts += [t for p in posts for t in (*p.units, *(q for q, _ in p.questions))]
+    texts += [a.text for a in asking]
     states = _LowerStates(encoder, list(dict.fromkeys(texts)), say)
     model = read_weights(encoder.source())
-    course = _JointTraining(_Top(model), states, meant, classes=classes, answered=answered)
+    course = _JointTraining(_Top(model), states, meant, asking, classes=classes, answered=answered)
     course.run(posts, rng, say)
     return _low_rank(model, course.top)
 
@@ -79,11 +90,18 @@ class _LowerStates:
     def __init__(self, encoder: E5, texts: Sequence[str], say: Callable[[str], None]) -> None:
         session = _lower_session(encoder.converted_folder())
         self.states: dict[str, npt.NDArray[np.float16]] = {}
-        for count, text in enumerate(texts, 1):
+
+        def read(text: str) -> npt.NDArray[np.float16]:
             ids = np.array(encoder.token_ids(text), dtype=np.int64)
-            self.states[text] = session.run(None, {"input_ids": ids})[0].astype(np.float16)
-            if count % 2000 == 0:
-                say(f"read {count} of {len(texts)} texts")
+            return np.asarray(session.run(None, {"input_ids": ids})[0], np.float16)
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            for count, (text, state) in enumerate(
+                zip(texts, threads.map(read, texts), strict=True), 1
+            ):
+                self.states[text] = state
+                if count % 2000 == 0:
+                    say(f"read {count} of {len(texts)} texts")
 
     def batch(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the states (texts x tokens x width), padded, and a mask of the real tokens."""
@@ -168,33 +186,51 @@ class _Top(nn.Module):
         self.layers = nn.ModuleList(_Layer(model, n) for n in range(FIRST_TUNED, model.layers))
 
     def forward(self, states: Tensor, there: Tensor) -> Tensor:
+        """Return the vectors, texts x width."""
+        return self.pooled(states, there)[:, -1]
+
+    def pooled(self, states: Tensor, there: Tensor) -> Tensor:
+        """Return what the shipped graph pools of each text, and its vector: texts x PARTS x width.
+
+        Means of layers come first, then maxima, as in e5_graph.py.
+        """
         mask = torch.where(there, 0.0, -1e9)[:, None, None, :]
-        for layer in self.layers:
-            states = layer(states, mask)
+        layers = {FIRST_TUNED - 1: states}
+        for number, layer in enumerate(self.layers, FIRST_TUNED):
+            layers[number] = layer(layers[number - 1], mask)
         weight = there[..., None].float()
-        mean = (states * weight).sum(1) / weight.sum(1)
-        return functional.normalize(mean, dim=1)
+
+        def mean(number: int) -> Tensor:
+            return (layers[number] * weight).sum(1) / weight.sum(1)
+
+        def maximum(number: int) -> Tensor:
+            return layers[number].masked_fill(~there[..., None], -1e9).amax(1)
+
+        vector = functional.normalize(mean(max(layers)), dim=1)
+        parts = [*map(mean, MEANS_OF), *map(maximum, MAXIMA_OF), vector]
+        return torch.stack(parts, 1)
 
 
 class _JointTraining:
-    """The training of both tasks, with their own parameters beside those of the encoder."""
+    """The training of all tasks, with their own parameters beside those of the encoder."""
 
     def __init__(
         self,
         top: _Top,
         states: _LowerStates,
         meant: Sequence[ClassifiedText],
+        asking: Sequence[LabelledText],
         *,
         classes: int,
         answered: Sequence[int],
     ) -> None:
-        self.top, self.states, self.meant = top, states, meant
+        self.top, self.states, self.meant, self.asking = top, states, meant, asking
         self.right = torch.zeros((len(meant), classes), dtype=torch.bool)
         for row, example in zip(self.right, meant, strict=True):
             row[list(example.meanings)] = True
         self.mine = torch.zeros(classes, dtype=torch.bool)
         self.mine[list(answered)] = True
-        start = self._untrained()
+        start = self._untrained([m.text for m in meant])[:, -1]
         self.mean = start.mean(0)
         centred = functional.normalize(start - self.mean, dim=1)
         alone = self.right & (self.right.sum(1, keepdim=True) == 1)
@@ -205,6 +241,9 @@ class _JointTraining:
         self.question_map = nn.Parameter(torch.eye(width))
         self.unit_map = nn.Parameter(torch.eye(width))
         self.silence = nn.Parameter(torch.tensor(SILENCE))
+        some = asking[:: max(1, len(asking) // SOME)]
+        self.means = self._untrained([a.text for a in some]).mean(0)
+        self.requests = _RequestHead(PARTS * width, len(asking[0].wanted))
 
     def run(
         self, posts: Sequence[PostQuestions], rng: random.Random, say: Callable[[str], None]
@@ -216,42 +255,51 @@ class _JointTraining:
                 {"params": [self.centres, self.bias], "lr": CLASS_RATE, "weight_decay": 0},
                 {"params": [self.question_map, self.unit_map], "lr": MAP_RATE, "weight_decay": 0},
                 {"params": [self.silence], "lr": SILENCE_RATE, "weight_decay": 0},
+                {"params": self.requests.parameters(), "lr": REQUEST_RATE, "weight_decay": 0.05},
             ]
         )
-        steps = EPOCHS * (len(self.meant) // BATCH)
+        batches = len(self.meant) // BATCH
+        steps = EPOCHS * batches
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: min(1, (step + 1) / (steps * 0.1)) * max(0.02, 1 - step / steps)
         )
         asked, step = _incident_batches(posts, rng), 0
+        asking = self._request_batches(-(-len(self.asking) * REQUEST_EPOCHS // steps), rng)
         self.top.train()
+        self.requests.train()
         for _ in range(EPOCHS):
-            for batch in self._batches(rng):
+            for batch in _batches(self._lengths(self.meant), BATCH, rng)[:batches]:
                 meaning, finding = self._meaning_loss(batch), self._finding_loss(*next(asked))
+                request = self._request_loss(next(asking))
                 optimizer.zero_grad()
-                (meaning + finding).backward()
+                (meaning + finding + request).backward()
                 nn.utils.clip_grad_norm_(tuned, 1.0)
                 optimizer.step()
                 schedule.step()
                 step += 1
                 if step % SAID_EVERY == 0:
                     losses = f"meaning {meaning.item():.2f}, finding {finding.item():.2f}"
-                    say(f"step {step} of {steps}: {losses}")
+                    say(f"step {step} of {steps}: {losses}, requests {request.item():.2f}")
         self.top.eval()
 
     def _vectors(self, texts: Sequence[str]) -> Tensor:
         vectors = self.top(*self.states.batch(texts))
         return functional.normalize(vectors - self.mean, dim=1)
 
-    def _untrained(self) -> Tensor:
+    def _untrained(self, texts: Sequence[str]) -> Tensor:
+        """Return what is pooled of each text before any training, texts x PARTS x width."""
         self.top.eval()
-        order = sorted(range(len(self.meant)), key=lambda i: self.states.length(self.meant[i].text))
-        vectors: dict[int, Tensor] = {}
+        order = sorted(range(len(texts)), key=lambda i: self.states.length(texts[i]))
+        pooled: dict[int, Tensor] = {}
         with torch.no_grad():
             for start in range(0, len(order), BATCH):
                 places = order[start : start + BATCH]
-                made = self.top(*self.states.batch([self.meant[i].text for i in places]))
-                vectors.update(zip(places, made, strict=True))
-        return torch.stack([vectors[i] for i in range(len(order))])
+                made = self.top.pooled(*self.states.batch([texts[i] for i in places]))
+                pooled.update(zip(places, made, strict=True))
+        return torch.stack([pooled[i] for i in range(len(order))])
+
+    def _lengths(self, texts: Sequence[ClassifiedText] | Sequence[LabelledText]) -> list[int]:
+        return [self.states.length(each.text) for each in texts]
 
     def _meaning_loss(self, batch: Sequence[int]) -> Tensor:
         """Return the classifier's loss: of the meaning, and of whether the post answers at all."""
@@ -278,18 +326,52 @@ class _JointTraining:
             row[list(gold) or [-1]] = True
         return -logs.masked_fill(~right, -1e9).logsumexp(1).mean()
 
-    def _batches(self, rng: random.Random) -> list[list[int]]:
-        order = list(range(len(self.meant)))
-        rng.shuffle(order)
-        batches: list[list[int]] = []
-        for start in range(0, len(order), BATCH * NEAR):
-            stretch = sorted(
-                order[start : start + BATCH * NEAR],
-                key=lambda i: self.states.length(self.meant[i].text) + 2 * rng.random(),
-            )
-            batches += [stretch[i : i + BATCH] for i in range(0, len(stretch), BATCH)]
-        rng.shuffle(batches)
-        return [b for b in batches if len(b) > BATCH // 8][: len(order) // BATCH]
+    def _request_loss(self, batch: Sequence[int]) -> Tensor:
+        """Return the loss of what the texts ask for: of each output apart, summed over them."""
+        pooled = self.top.pooled(*self.states.batch([self.asking[i].text for i in batch]))
+        state = functional.normalize(pooled - self.means, dim=2).flatten(1)
+        wanted = torch.from_numpy(np.stack([self.asking[i].wanted for i in batch]))
+        weights = torch.from_numpy(np.stack([self.asking[i].weights for i in batch]))
+        losses = functional.binary_cross_entropy_with_logits(
+            self.requests(REACH * state), wanted, weights, reduction="sum"
+        )
+        return losses / len(batch)
+
+    def _request_batches(self, size: int, rng: random.Random) -> Iterator[list[int]]:
+        lengths = self._lengths(self.asking)
+        while True:
+            yield from _batches(lengths, size, rng)
+
+
+class _RequestHead(nn.Module):
+    """A hidden layer and a linear map beside it, to the log-odds of each output."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(inputs, REQUEST_HIDDEN)
+        self.outer = nn.Linear(REQUEST_HIDDEN, outputs)
+        self.direct = nn.Linear(inputs, outputs, bias=False)
+        nn.init.zeros_(self.direct.weight)
+        nn.init.constant_(self.outer.bias, -2)
+
+    def forward(self, state: Tensor) -> Tensor:
+        kept = functional.dropout(state, REQUEST_DROPOUT, self.training)
+        hidden = functional.relu(self.hidden(kept))
+        return self.outer(hidden) + self.direct(kept)  # type: ignore[no-any-return]
+
+
+def _batches(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:
+    """Return places in batches of `size` in random order; a batch has texts of similar length."""
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), size * NEAR):
+        stretch = sorted(
+            order[start : start + size * NEAR], key=lambda i: lengths[i] + 2 * rng.random()
+        )
+        batches += [stretch[i : i + size] for i in range(0, len(stretch), size)]
+    rng.shuffle(batches)
+    return [batch for batch in batches if len(batch) > size // 8]
 
 
 def _incident_batches(
