@@ -8,9 +8,9 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
-from bot.commands.knowledge import difference_lines
-from bot.commands.ledger import FORMULA_SIGNS
-from bot.commands.privacy import checked_address
+from bot.commands.index_update import difference_lines
+from bot.commands.ledger_export import FORMULA_SIGNS
+from bot.commands.privacy import check_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
@@ -103,9 +103,9 @@ def send_corrections(
 def note_opt_out(app: App, address: str, *, actor: str, undo: bool) -> str:
     """Record that a person wants no corrections, or with `undo` that they do again.
 
-    Returns what was done. InputError when `address` is no address.
+    Return what was done. InputError when `address` is no address.
     """
-    opt_outs, person = app.journal.opt_outs, checked_address(address)
+    opt_outs, person = app.journal.opt_outs, check_address(address)
     if undo:
         return "they get corrections again" if opt_outs.remove(person) else "they had not opted out"
     if opt_outs.add(person, actor=actor):
@@ -144,7 +144,7 @@ def entry_json(entry: Outdated) -> dict[str, Any]:
 
 
 def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
-    told = [
+    earlier = [
         PassageText(id=p.id, version=p.version, heading=p.heading, text=p.text)
         for p in before.every_passage
     ]
@@ -153,7 +153,7 @@ def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
         for p in now.every_passage
         if p.id not in before.passages
     )
-    return (*changes_since(told, now.passages), *new)
+    return (*changes_since(earlier, now.passages), *new)
 
 
 def _harmless(text: str) -> str:

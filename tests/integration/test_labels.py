@@ -14,7 +14,7 @@ from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
 from bot.cli import main
-from bot.commands.privacy import erase, find_held
+from bot.commands.privacy import erase_personal_data, find_personal_data
 from bot.corpus import Knowledge, load, records_of
 from bot.corpus.learned import LEARNED, read_numbers
 from bot.corpus.messages import MessageKind
@@ -195,9 +195,9 @@ def test_an_erased_person_leaves_no_label_and_no_name_in_those_of_others(desk: A
     numbers = [label.number for label in desk.learning.propose()]
     assert desk.learning.accept(numbers, actor=BOB) == 3
     asker = desk.journal.read_message(1).sender
-    held = find_held(desk, [], [asker, "Jane Miller"])
+    held = find_personal_data(desk, [], [asker, "Jane Miller"])
     assert held.count()["learned questions"] == 2
-    assert erase(desk, held).found["learned questions"] == 2
+    assert erase_personal_data(desk, held).found["learned questions"] == 2
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.text == "was the police called that day"
 

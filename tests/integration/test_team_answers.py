@@ -20,8 +20,8 @@ from bot.answering.staff_signature import sign_draft
 from bot.answering.transfer import read_transfer
 from bot.app import App
 from bot.cli import main
-from bot.commands.answers import NEXT, NEXT_WITHDRAWN
-from bot.commands.privacy import erase, export, find_held
+from bot.commands.privacy import erase_personal_data, export_personal_data, find_personal_data
+from bot.commands.team_answer_actions import NEXT, NEXT_WITHDRAWN
 from bot.corpus import Knowledge, load, records_of
 from bot.corpus.changes import ChangeKind
 from bot.corpus.team_answers import (
@@ -441,12 +441,12 @@ def test_an_erased_person_leaves_no_proposal_and_no_name(either_desk: App, tmp_p
     in_use(desk, used)
     desk.team_answers.propose(mine, actor=ANA)
     desk.team_answers.propose(named, actor=ANA)
-    held = find_held(desk, [], ["jane@people.example", "Karla Ostrow"])
+    held = find_personal_data(desk, [], ["jane@people.example", "Karla Ostrow"])
     assert held.count()["answers in the knowledge"] == 2
-    export(desk, held, tmp_path / "given")
+    export_personal_data(desk, held, tmp_path / "given")
     given = json.loads((tmp_path / "given" / "export.json").read_text("utf-8"))
     assert [row["case"] for row in given["answers_in_the_knowledge"]] == [mine]
-    erase(desk, held)
+    erase_personal_data(desk, held)
     assert [a.case for a in desk.team_answers.list_all()] == [used]
     waits = answered(desk, key="kim")
     desk.team_answers.propose(waits, actor=ANA)
@@ -461,9 +461,9 @@ def test_an_answer_approved_while_its_asker_is_erased_stays(desk: App) -> None:
     """Somebody says yes to the list at the terminal after Bob has clicked."""
     case = answered(desk)
     digest = tried_out(desk, case)
-    held = find_held(desk, [], ["jane@people.example"])
+    held = find_personal_data(desk, [], ["jane@people.example"])
     desk.team_answers.approve(case, actor=BOB, digest=digest)
-    erase(desk, held)
+    erase_personal_data(desk, held)
     assert [a.state for a in desk.team_answers.list_all()] == [TeamAnswerState.APPROVED]
 
 

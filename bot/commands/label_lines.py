@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bot.commands.cases import name_terminal_actor
+from bot.commands.case_review import name_terminal_actor
 from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
@@ -28,17 +28,17 @@ def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterat
     if not labels:
         yield NONE_WAIT
         return
-    for each in labels:
-        yield f"{each.number:>5}  {shorten_line(each.question, SHOWN)}"
-        for name in each.passages:
+    for label in labels:
+        yield f"{label.number:>5}  {shorten_line(label.question, SHOWN)}"
+        for name in label.passages:
             passage = knowledge.passages[name]
             heading = knowledge.heading_of(passage)
             yield f"       answered with: {shorten_line(heading, SHOWN)}"
             yield f"           {shorten_line(passage.text, SHOWN_OF_PASSAGE)}"
-        if not each.passages:
+        if not label.passages:
             yield f"       {OWN_WORDS}"
-        by, at = each.answered_by, each.answered_at[:16]
-        yield f"       case {each.case_id}, by {by}, {at}, language {each.language}"
+        by, at = label.answered_by, label.answered_at[:16]
+        yield f"       case {label.case_id}, by {by}, {at}, language {label.language}"
     yield LOOK
 
 
