@@ -40,8 +40,8 @@ def decide(arguments: argparse.Namespace) -> int:
     text = arguments.text if arguments.file is None else case_review.read_text_file(arguments.file)
     done = case_review.decide_case(
         terminal.open_app(looks_back=True), arguments.id, text=text, approve=arguments.approve,
-        anyway=arguments.anyway, actor=case_review.name_terminal_actor(), seen_version=arguments.seen,
-        take=arguments.take,
+        anyway=arguments.anyway, actor=case_review.name_terminal_actor(),
+        seen_version=arguments.seen, take=arguments.take,
         confirm=lambda shown: terminal.is_agreed(shown, "send this?", unasked=arguments.yes),
     )  # fmt: skip
     print_text(done)

@@ -31,8 +31,8 @@ from bot.staff.case_rows import (
     find_topics,
     name_topics,
 )
-from bot.staff.people_to_call import call_in_words, whom_to_call
-from bot.staff.staff_remarks import warnings
+from bot.staff.people_to_call import describe_people, list_people_to_call
+from bot.staff.staff_remarks import find_remarks
 from bot.staff.staff_texts import StaffTexts, read_staff_texts
 from bot.text.printable import printable_line, quote_lines
 
@@ -178,8 +178,8 @@ def decide_case(
     With `approve` the draft is sent if `confirm` returns True; if not, DeskError is raised. Without
     `approve` the `text` is sent, or the case closes without a mail where there is none. InputError
     says why the case cannot be decided so, and unless `anyway` also what is wrong with a person's
-    own text. `seen_version` is the version of the case that the person has read; it is required when the
-    asker wrote again. A case that a colleague has claimed needs `take`, which claims it.
+    own text. `seen_version` is the version of the case that the person has read; it is required
+    when the asker wrote again. A case that a colleague has claimed needs `take`, which claims it.
     """
     case = _taken(app, _case(app, case_id), actor=actor, seen_version=seen_version, take=take)
     if approve:
@@ -243,7 +243,7 @@ def _taken(app: App, case: Case, *, actor: str, seen_version: str, take: bool) -
 
 def _call(app: App, case: Case) -> str:
     """Return whom to call about a case."""
-    return call_in_words(whom_to_call(case, app.settings.contacts))
+    return describe_people(list_people_to_call(case, app.settings.contacts))
 
 
 def read_text_file(name: str) -> str:
@@ -286,7 +286,7 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         return
     if wrong := object_to_text(text, empty=EMPTY):
         raise InputError(wrong)
-    if not anyway and (remarks := warnings(text, app.knowledge)):
+    if not anyway and (remarks := find_remarks(text, app.knowledge)):
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 

@@ -77,11 +77,11 @@ def knowledge_labels(arguments: argparse.Namespace) -> int:
     app = terminal.open_app(looks_back=True)
     if arguments.accept or arguments.reject:
         done = label_lines.decide_labels(
-            app.learning, accept=arguments.accept, reject=arguments.reject
+            app.label_review, accept=arguments.accept, reject=arguments.reject
         )
         print_rows(done)
         return DONE
-    waiting = app.learning.propose()
+    waiting = app.label_review.propose()
     if arguments.json:
         for each in waiting:
             print_json(label_lines.label_json(each))

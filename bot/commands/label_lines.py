@@ -8,7 +8,7 @@ from bot.commands.case_review import name_terminal_actor
 from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
-from bot.staff.answers_to_learn import Learning, ProposedLabel
+from bot.staff.label_review import LabelReview, ProposedLabel
 from bot.text.printable import shorten_line
 
 SHOWN = 100  # characters of a question in the list
@@ -47,24 +47,24 @@ def label_json(label: ProposedLabel) -> dict[str, Any]:
     return asdict(label)
 
 
-def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[str]:
+def decide_labels(label_review: LabelReview, *, accept: str, reject: str) -> Iterator[str]:
     """Accept and reject labels, each named by `all` or by numbers with commas; yield what was done.
 
     InputError when a name is no label, when a label is named for both, and when the person who
     answered wants to accept their own label.
     """
-    waiting = [each.number for each in learning.propose()]
+    waiting = [each.number for each in label_review.propose()]
     rejected, accepted = _numbers(reject, waiting), _numbers(accept, waiting)
     if accept == ALL:
         accepted = [number for number in accepted if number not in rejected]
     if both := sorted({*accepted} & {*rejected}):
         raise InputError(f"label {both[0]} cannot be both accepted and rejected")
     if rejected:
-        count = learning.reject(rejected, actor=name_terminal_actor())
+        count = label_review.reject(rejected, actor=name_terminal_actor())
         yield f"{_labels_are(count)} rejected"
     if accepted:
-        added = learning.accept(accepted, actor=name_terminal_actor())
-        yield f"{_labels_are(added)} in {learning.knowledge.folder / LEARNED}"
+        added = label_review.accept(accepted, actor=name_terminal_actor())
+        yield f"{_labels_are(added)} in {label_review.knowledge.folder / LEARNED}"
         yield NEXT
     if not (accepted or rejected):
         yield NONE_WAIT

@@ -14,7 +14,7 @@ from bot.commands.privacy import check_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
-from bot.staff.outdated_answers import Held, Outdated, Recall
+from bot.staff.outdated_answers import HoldReason, OutdatedAnswer, Recall
 from bot.text.printable import shorten_line
 
 SAMPLES = 3  # corrections that are shown in full before a batch is approved
@@ -58,7 +58,7 @@ def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[
     return decided
 
 
-def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
+def recall_lines(recall: Recall, entries: Sequence[OutdatedAnswer]) -> Iterator[str]:
     """Yield lines about what changed since answers were sent, and who got an outdated one."""
     for change in recall.changes:
         yield from change_lines(change)
@@ -83,11 +83,16 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
 
 
 def send_corrections(
-    recall: Recall, entries: Sequence[Outdated], *, actor: str, per_minute: int, confirm: Confirm
+    recall: Recall,
+    entries: Sequence[OutdatedAnswer],
+    *,
+    actor: str,
+    per_minute: int,
+    confirm: Confirm,
 ) -> str:
     """Show the batch of corrections, store its mails if `confirm` agrees; return what was done."""
     ready = [entry for entry in entries if entry.held is None]
-    if not ready and not any(entry.held is Held.OPEN_CASE for entry in entries):
+    if not ready and not any(entry.held is HoldReason.OPEN_CASE for entry in entries):
         kept = recall.keep_decided(actor=actor)
         said = f"; what you said of {kept} changed passages is kept" if kept else ""
         return f"no correction waits to be sent{said}"
@@ -127,7 +132,7 @@ def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
             rows.writerow({name: _harmless(str(entry[name] or "")) for name in columns} | texts)
 
 
-def entry_json(entry: Outdated) -> dict[str, Any]:
+def entry_json(entry: OutdatedAnswer) -> dict[str, Any]:
     """Return one conversation as the public JSON."""
     return {
         "conversation": entry.conversation_id,

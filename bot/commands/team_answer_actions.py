@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, path_of
 from bot.errors import InputError
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answer_review import TeamAnswerReview
 from bot.text.printable import printable_line, quote_lines
 
 COMMAND = "incident-desk knowledge answers"
@@ -44,7 +44,7 @@ class TeamAnswerAction:
     are empty, the proposal has those of the case.
     """
 
-    store: TeamAnswers
+    store: TeamAnswerReview
     case: int
     actor: str
     confirm: Confirm

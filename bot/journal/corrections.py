@@ -65,8 +65,8 @@ class SentAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The content of a correction: the current passages that a conversation is sent.
+class CorrectionContent:
+    """The content of a correction: the current passages that are sent to a conversation.
 
     `alike` are passages that say the same as one of them and therefore need not be sent.
     """
@@ -203,11 +203,11 @@ class Corrections:
 
     def enqueue(
         self,
-        mails: Sequence[tuple[Told, Reply]],
-        notes: Sequence[Told] = (),
+        mails: Sequence[tuple[CorrectionContent, Reply]],
+        notes: Sequence[CorrectionContent] = (),
         *,
         approval: Approval,
-        is_wanted: Callable[[Told, Reply], bool] = lambda _told, _reply: True,
+        is_wanted: Callable[[CorrectionContent, Reply], bool] = lambda _told, _reply: True,
     ) -> int:
         """Store corrections and notes for open cases in one commit; return how many mails are new.
 
@@ -262,7 +262,7 @@ class Corrections:
             due += step
 
     def _record(
-        self, db: sql.Connection, told: Told, approval: Approval, mail_id: int | None
+        self, db: sql.Connection, told: CorrectionContent, approval: Approval, mail_id: int | None
     ) -> bool:
         """Record the passages of a correction or note; return False if all were recorded before."""
         of = correction.c.conversation_id == told.conversation_id
@@ -335,7 +335,7 @@ def _known_keys(db: sql.Connection) -> frozenset[str]:
     return frozenset(db.execute(query).scalars())
 
 
-def _erased_keys(db: sql.Connection, mails: Sequence[Told]) -> frozenset[str]:
+def _erased_keys(db: sql.Connection, mails: Sequence[CorrectionContent]) -> frozenset[str]:
     """Return the keys of corrections to erased people; nobody else is erased until the commit."""
     query = sql.select(message.c.id, message.c.erased_at).order_by(message.c.id)
     asked = query.where(message.c.id.in_([told.message_id for told in mails]))

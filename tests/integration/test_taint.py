@@ -30,7 +30,7 @@ from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from bot.staff.case_actions import object_to_text
 from bot.staff.staff_texts import read_staff_texts
-from bot.staff.suggestion import suggestion_of
+from bot.staff.suggestion import build_suggestion
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.model_server import model_server
@@ -426,7 +426,7 @@ def _model(app: App, url: str) -> SuggestionModel:
         options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
     return SuggestionModel(
-        draft=lambda text: suggestion_of(made.draft(text), app.knowledge),
+        draft=lambda text: build_suggestion(made.draft(text), app.knowledge),
         state=lambda: made.budget.state,
     )
 

@@ -40,8 +40,8 @@ from bot.outbound import Outbound, text_of
 from bot.outbound.self_check import build_answer
 from bot.ports import Judgement
 from bot.settings import Settings
-from bot.staff.outdated_answers import Recall, Why
-from bot.staff.team_answers import LOCK, TeamAnswers
+from bot.staff.outdated_answers import OutdatedReason, Recall
+from bot.staff.team_answer_review import LOCK, TeamAnswerReview
 from tests.support.desk_messages import received
 from tests.support.interleaving import Beside, after_call, is_waited_for
 from tests.support.small_post import PASSWORD, POST, write
@@ -199,7 +199,10 @@ def test_two_people_take_an_answer_in_and_others_get_it_until_it_is_withdrawn(
         ask(now, key="zoe")
         assert "locks" not in sent_to(now)["zoe@people.example"]
         told = {entry.recipient: entry.why for entry in recall_of(now).find()}
-        assert told == {"jane@people.example": Why.GONE, "tom@people.example": Why.GONE}
+        assert told == {
+            "jane@people.example": OutdatedReason.GONE,
+            "tom@people.example": OutdatedReason.GONE,
+        }
 
 
 def test_the_terminal_says_what_can_be_done_and_what_cannot(
@@ -318,7 +321,7 @@ def test_who_works_alone_approves_alone_and_a_rejected_answer_can_be_proposed_ag
     store.propose(case, actor=ANA)
     store.reject(case, actor=BOB)
     assert not list((store.folder / FOLDER).glob("*"))
-    alone = TeamAnswers(
+    alone = TeamAnswerReview(
         knowledge=store.knowledge, journal=desk.journal, home=store.home,
         try_answer=desk.try_team_answer, alone=True,
     )  # fmt: skip
@@ -421,13 +424,13 @@ def test_the_people_of_a_conversation_are_not_named_to_others(
 
 def test_an_own_words_label_does_not_deny_what_waits_to_answer(desk: App) -> None:
     case = answered(desk)
-    (label,) = desk.learning.propose()
-    assert desk.learning.accept([label.number], actor=BOB) == 1
+    (label,) = desk.label_review.propose()
+    assert desk.label_review.accept([label.number], actor=BOB) == 1
     learned = desk.settings.knowledge / "exercises" / "learned.yaml"
     assert "label-" in learned.read_text("utf-8")
     later = answered(desk, key="tom")
     desk.team_answers.propose(later, actor=ANA)
-    assert desk.learning.propose() == ()
+    assert desk.label_review.propose() == ()
     in_use(desk, case)
     assert "label-" not in learned.read_text("utf-8")
 

@@ -14,7 +14,7 @@ from bot.channels.slack.views import staff_windows
 from bot.corpus.snippets import read_snippets
 from bot.errors import KnowledgeError
 from bot.journal import CaseAction, Journal, OutboxState, Reply, Stage
-from bot.staff.staff_remarks import warnings
+from bot.staff.staff_remarks import find_remarks
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
@@ -188,7 +188,7 @@ def test_another_passage_is_sent_in_place_of_the_draft_and_can_be_learned(stand:
     check = stand.side.submit(ALICE, edit, filled(written))["view"]
     stand.side.submit(ALICE, check, {})
     stand.until(lambda: stand.read(number).decision)
-    (label,) = stand.slack.context.learning.propose()
+    (label,) = stand.slack.context.label_review.propose()
     assert label.passages == (option["value"],)
     end = stand.side.submit(ALICE, window, pick)
     assert "Nothing was sent" in json.dumps(end), "the case is decided"
@@ -297,7 +297,9 @@ def test_no_text_breaks_these_windows() -> None:
 def test_saved_replies_are_reviewed_texts(app: App, tmp_path: Path) -> None:
     found = read_snippets(KNOWLEDGE)
     assert {"en", "de"} <= set(found)
-    assert [warnings(s.text, app.knowledge) for each in found.values() for s in each] == [()] * 8
+    assert [find_remarks(s.text, app.knowledge) for each in found.values() for s in each] == [
+        ()
+    ] * 8
     assert read_snippets(tmp_path) == {}
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "en.yaml").write_text("- title: x\n")

@@ -18,7 +18,7 @@ from bot.corpus.team_answers import (
 )
 from bot.desk import Desk
 from bot.errors import MissingError
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answer_review import TeamAnswerReview
 from tests.servers.slack_limits import limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.support.slack_stand import UNSURE, Stand, standing
@@ -51,8 +51,8 @@ def taking(app: App, tmp_path: Path, side: SlackSide, trying: Trying) -> Iterato
     folder.mkdir()
     knowledge = replace(app.knowledge, folder=folder)
 
-    def answers(desk: Desk) -> TeamAnswers:
-        return TeamAnswers(
+    def answers(desk: Desk) -> TeamAnswerReview:
+        return TeamAnswerReview(
             knowledge=knowledge, journal=desk.journal, home=tmp_path, try_answer=trying
         )
 
@@ -60,7 +60,7 @@ def taking(app: App, tmp_path: Path, side: SlackSide, trying: Trying) -> Iterato
         yield made
 
 
-def answers_of(stand: Stand) -> TeamAnswers:
+def answers_of(stand: Stand) -> TeamAnswerReview:
     posts = stand.slack.team_answers
     assert posts
     return posts.answers

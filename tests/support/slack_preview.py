@@ -37,10 +37,10 @@ from bot.journal.statistics import DailyStatistics
 from bot.journal.transcript import TranscriptEntry
 from bot.outbound import Outbound
 from bot.staff.case_actions import DETAILS
-from bot.staff.outdated_answers import Held, Outdated, Why
-from bot.staff.recall_batches import Batch
+from bot.staff.outdated_answers import HoldReason, OutdatedAnswer, OutdatedReason
+from bot.staff.recall_batches import RecallBatch
 from bot.staff.staff_texts import read_staff_texts
-from bot.staff.suggestion import suggested
+from bot.staff.suggestion import assess_wording
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
 from tests.support.slack_cases import AT, BAIT, asked, case, states
@@ -80,13 +80,13 @@ def _recalls(cards: Cards) -> list[str]:
     found.append(render_article("change, decided", decided.blocks))
     text = compose_correction((now,), "en", knowledge)
     entries = [
-        Outdated(
-            conversation_id=n, message_id=n, recipient="ana@example.org", sent_at=AT, why=Why.ADDED,
+        OutdatedAnswer(
+            conversation_id=n, message_id=n, recipient="ana@example.org", sent_at=AT, why=OutdatedReason.ADDED,
             told=(before,), now=(now,), text=text, language="en", held=held,
         )
-        for n, held in enumerate([None] * 24 + [Held.OPEN_CASE, Held.BOUNCED, Held.ERASED])
+        for n, held in enumerate([None] * 24 + [HoldReason.OPEN_CASE, HoldReason.BOUNCED, HoldReason.ERASED])
     ]  # fmt: skip
-    batch = Batch(entries=tuple(entries))
+    batch = RecallBatch(entries=tuple(entries))
     found.append(render_article("corrections", recalls.render_batch(batch, 60).blocks))
     for state in (BatchState.APPROVED, BatchState.STORED, BatchState.REPLACED):
         kept = CorrectionBatch(
@@ -137,7 +137,7 @@ def page() -> str:
     answers = AnswerView(Outbound(knowledge), words, lambda _language: 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
     found.append(render_article("answer", answers.render(response, 1, can_share=True).blocks))
-    hint = suggested(
+    hint = assess_wording(
         f"{passages[0].sentences[0]} We name no law firm. Send us your password.",
         passages,
         knowledge,

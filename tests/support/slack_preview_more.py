@@ -16,8 +16,8 @@ from bot.journal import Stage
 from bot.journal.case_clusters import AskedQuestion
 from bot.journal.on_call import HeldPages
 from bot.journal.slack_records import FollowUpMessage
-from bot.staff.answers_to_learn import ProposedLabel
-from bot.staff.team_answers import ProposedText
+from bot.staff.label_review import ProposedLabel
+from bot.staff.team_answer_review import ProposedText
 from evals.reporting.block_kit import render_article
 from tests.support.slack_cases import AT, case
 

@@ -39,15 +39,15 @@ from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
 from bot.journal.slack_records import SlackEvent, SlackPostState
-from bot.staff.answers_to_learn import TWO_PEOPLE, Learning
 from bot.staff.case_actions import CaseActions
+from bot.staff.label_review import TWO_PEOPLE, LabelReview
 from bot.staff.staff_texts import read_staff_texts
 
 if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse
     from bot.journal.cases import EnqueueJob
     from bot.staff.recall_batches import RecallBatches
-    from bot.staff.team_answers import TeamAnswers
+    from bot.staff.team_answer_review import TeamAnswerReview
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Slack:
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
         recall: "RecallBatches | None" = None,
         find_gaps: FindGaps | None = None,
-        team_answers: "TeamAnswers | None" = None,
+        team_answers: "TeamAnswerReview | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.intervals = intervals or SlackIntervals()
@@ -110,7 +110,7 @@ class Slack:
             actions=CaseActions(
                 desk=desk, enqueue_job=enqueue_job, hold_seconds=self.intervals.undo
             ),
-            learning=Learning(
+            label_review=LabelReview(
                 knowledge=desk.knowledge, journal=desk.journal, outbound=desk.outbound,
                 alone=len(access.staff) < TWO_PEOPLE,
             ),
@@ -127,7 +127,7 @@ class Slack:
         )
         self.digests = Digests(
             self.journal, self.texts, channel=access.channel, topics=self.cards.topics,
-            price=access.model_price, learning=self.context.learning,
+            price=access.model_price, label_review=self.context.label_review,
             find_gaps=find_gaps,
         )  # fmt: skip
         self.outbox_worker = OutboxWorker(

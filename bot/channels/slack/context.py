@@ -21,8 +21,8 @@ from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal import Case
 from bot.journal.slack_records import SlackEvent
-from bot.staff.answers_to_learn import Learning
 from bot.staff.case_actions import CaseActions
+from bot.staff.label_review import LabelReview
 from bot.staff.staff_texts import StaffTexts
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class HandlerContext:
     """The parts that every handler works with.
 
     `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated.
-    `actions` does what a person decides, and `learning` finds what people answered. `enqueue_job`
-    adds a job to the transaction that stores a decision. `undo_seconds` is how long a mail of a
-    person waits so that it can be taken back, and `wake` wakes the threads.
+    `actions` does what a person decides, and `label_review` finds what people answered.
+    `enqueue_job` adds a job to the transaction that stores a decision. `undo_seconds` is how long a
+    mail of a person waits so that it can be taken back, and `wake` wakes the threads.
     """
 
     desk: Desk
@@ -56,7 +56,7 @@ class HandlerContext:
     channel: str
     rated_answers_path: Path
     actions: CaseActions
-    learning: Learning
+    label_review: LabelReview
     enqueue_job: "EnqueueJob | None"
     undo_seconds: float
     wake: Callable[[], None]

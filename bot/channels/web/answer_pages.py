@@ -1,7 +1,7 @@
 """Shows people's answers that are proposed for the knowledge, and does what is decided about them.
 
-It uses the same actions as Slack and the terminal (`bot.staff.team_answers`): one person proposes
-the answer of a case, the desk tries it, and another person approves it.
+It uses the same actions as Slack and the terminal (`bot.staff.team_answer_review`): one person
+proposes the answer of a case, the desk tries it, and another person approves it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from bot.corpus.team_answers import TeamAnswer, TeamAnswerState
 from bot.domain import Passage
 from bot.errors import DeskError, InputError
 from bot.staff.case_actions import BROWSER_ACTOR
-from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.staff.team_answer_review import NOT_WRITTEN, TeamAnswerReview
 from bot.text.printable import with_full_stop
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AnswerView:
 class AnswerPages:
     """The pages on the answers of one desk; `web` draws them and knows its cases."""
 
-    def __init__(self, web: "WebDesk", answers: TeamAnswers) -> None:
+    def __init__(self, web: "WebDesk", answers: TeamAnswerReview) -> None:
         self.web = web
         self.answers = answers
 

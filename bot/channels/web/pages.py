@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from bot.desk import Desk
     from bot.journal.cases import EnqueueJob
-    from bot.staff.team_answers import TeamAnswers
+    from bot.staff.team_answer_review import TeamAnswerReview
 
 log = logging.getLogger(__name__)
 NOBODY_NAMED: Mapping[EscalationReason, str] = {}
@@ -118,7 +118,7 @@ class WebDesk:
         self, desk: "Desk", *, enqueue_job: "EnqueueJob | None",
         write_mail: Callable[[str, str, str], None] | None = None,
         contacts: Mapping[EscalationReason, str] = NOBODY_NAMED,
-        answers: "TeamAnswers | None" = None,
+        answers: "TeamAnswerReview | None" = None,
     ) -> None:  # fmt: skip
         self.desk = desk
         self.answers = answers

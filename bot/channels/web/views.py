@@ -25,12 +25,12 @@ from bot.staff.case_actions import (
     BROWSER_ACTOR,
     SLACK_ACTOR,
     can_undo,
-    draft_chance,
+    draft_probability,
     is_approve_first,
     may_act,
 )
 from bot.staff.case_rows import CaseRow, describe_case, name_topics
-from bot.staff.people_to_call import call_in_words, whom_to_call
+from bot.staff.people_to_call import describe_people, list_people_to_call
 from bot.staff.staff_texts import StaffTexts
 from bot.text.language import detect
 from bot.text.printable import printable
@@ -187,7 +187,7 @@ class Views:
         held = case.reason == EscalationReason.HELD and not case.rule.startswith(NO_RULE)
         rule = f" Rule: {describe_rule(case.rule)}." if held and case.rule else ""
         row = describe_case(case, self.topics, self.texts, now)
-        people = call_in_words(whom_to_call(case, self.contacts))
+        people = describe_people(list_people_to_call(case, self.contacts))
         return CaseView(
             case=case, row=row, reason=reason.title, urgency=row.urgency, state=_state(case),
             why=reason.why + rule, todo=self._todo(case, reason.do),
@@ -342,7 +342,7 @@ def _rule(mail: ListedMail) -> str:
 
 
 def _chance(case: Case) -> str:
-    chance = draft_chance(case)
+    chance = draft_probability(case)
     if chance is None:
         return ""
     tenths = round(chance * 10)

@@ -60,7 +60,7 @@ class ButtonHandler:
         self.cases = context.desk.journal.cases
         self.store = context.desk.journal.slack
         self.acts = StaffActs(context)
-        self.labels = LabelActs(context.learning, context.cards.topics)
+        self.labels = LabelActs(context.label_review, context.cards.topics)
         answers = context.team_answers
         self.team_answers = TeamAnswerActs(answers.answers if answers else None)
         self.steps: dict[str, Callable[[Case, str, Payload], None]] = {

@@ -49,7 +49,7 @@ class ModalHandler:
             "wrong": self._wrong,
             "page": self._page,
             "recall_page": self._recall_page,
-            "labels": LabelActs(context.learning, context.cards.topics).submit,
+            "labels": LabelActs(context.label_review, context.cards.topics).submit,
             WINDOW: TeamAnswerActs(
                 context.team_answers.answers if context.team_answers else None
             ).submit,

@@ -13,7 +13,7 @@ from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.case_lists import CaseFilter
 from bot.staff.case_actions import may_act, object_to_text
-from bot.staff.staff_remarks import warnings
+from bot.staff.staff_remarks import find_remarks
 
 Ack = dict[str, Any]
 CLOSE: Ack = {"response_action": "clear"}  # closes every open window
@@ -181,7 +181,7 @@ class StaffActs:
         return _next(
             staff_windows.confirm_several(
                 case.id, chosen, text=kept, text_id=self.store.store_text(kept),
-                warnings=warnings(kept, self.desk.knowledge) if kept else (),
+                warnings=find_remarks(kept, self.desk.knowledge) if kept else (),
             )
         )  # fmt: skip
 

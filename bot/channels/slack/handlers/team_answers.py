@@ -7,7 +7,7 @@ from bot.channels.slack.views import modals
 from bot.channels.slack.views.team_answer_views import propose_answer
 from bot.errors import InputError
 from bot.journal import Case
-from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.staff.team_answer_review import NOT_WRITTEN, TeamAnswerReview
 from bot.text.printable import with_full_stop
 
 Ack = dict[str, Any]
@@ -26,7 +26,7 @@ class TeamAnswerActs:
     `answers` is None where the desk cannot take answers in.
     """
 
-    def __init__(self, answers: TeamAnswers | None) -> None:
+    def __init__(self, answers: TeamAnswerReview | None) -> None:
         self.answers = answers
 
     def window(self, case: Case) -> modals.View | str:

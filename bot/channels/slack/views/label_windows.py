@@ -6,7 +6,7 @@ from bot.channels.slack.mrkdwn import escape, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import mention
 from bot.channels.slack.views.modals import View, build_modal
-from bot.staff.answers_to_learn import ProposedLabel
+from bot.staff.label_review import ProposedLabel
 
 MOST_SHOWN = 30  # labels of a window, three blocks each; the others come when these are decided
 QUESTION = 300  # characters of a question that are shown
