@@ -431,7 +431,7 @@ class App:
             model=self.suggestion_model,
             recall=self.recall_batches,
             find_gaps=lambda since: find_gaps(self.journal, embed, since),
-            team_answers=self.team_answers,
+            team_answer_review=self.team_answers,
         )
 
     @cached_property

@@ -12,7 +12,7 @@ from typing_extensions import override
 from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
+from bot.channels.slack.handlers.label_handler import NONE_WAIT, LabelHandler
 from bot.cli import main
 from bot.commands.privacy import erase_personal_data, find_personal_data
 from bot.corpus import Knowledge, load, records_of
@@ -221,12 +221,12 @@ def test_any_question_can_be_written_and_read_again(desk: App) -> None:
 
 
 def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App) -> None:
-    acts = LabelActs(desk.label_review, name_topics(desk.knowledge))
-    assert acts.window(BOB) == NONE_WAIT
+    handler = LabelHandler(desk.label_review, name_topics(desk.knowledge))
+    assert handler.draw_modal(BOB) == NONE_WAIT
     answer(desk)
     answer(desk, "was the police called that day")
-    assert acts.window(ANA) == NONE_WAIT, "she gave these answers herself"
-    window = acts.window(BOB)
+    assert handler.draw_modal(ANA) == NONE_WAIT, "she gave these answers herself"
+    window = handler.draw_modal(BOB)
     assert isinstance(window, dict)
     drawn = json.dumps(window)
     assert QUESTION in drawn
@@ -236,11 +236,11 @@ def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App
     remembered = json.loads(window["private_metadata"])
     right, wrong = remembered["labels"]
     chosen = {"without": {"choice": {"selected_options": [{"value": str(wrong)}]}}}
-    said = acts.submit({"state": {"values": chosen}}, remembered, BOB)
+    said = handler.submit({"state": {"values": chosen}}, remembered, BOB)
     assert "learns from 1 answer*" in json.dumps(said)
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.id == f"label-{right}"
-    again = acts.submit({"state": {"values": chosen}}, remembered, BOB)
+    again = handler.submit({"state": {"values": chosen}}, remembered, BOB)
     assert "Nothing was changed now" in json.dumps(again)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.channels.slack.views.recalls import FIELD, kinds_of, render_change, show_list
+from bot.channels.slack.views.recall_views import FIELD, kinds_of, render_change, show_list
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.journal import Journal
 from bot.staff.recall_batches import RecallBatch

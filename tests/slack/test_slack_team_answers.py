@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.app import App
-from bot.channels.slack.handlers.team_answers import PROPOSED
-from bot.channels.slack.team_answers import TeamAnswerPosts
+from bot.channels.slack.handlers.team_answer_handler import PROPOSED
+from bot.channels.slack.team_answer_posts import TeamAnswerPosts
 from bot.channels.slack.views.team_answer_views import render_answer
 from bot.corpus.team_answers import (
     FOLDER,
@@ -61,7 +61,7 @@ def taking(app: App, tmp_path: Path, side: SlackSide, trying: Trying) -> Iterato
 
 
 def answers_of(stand: Stand) -> TeamAnswerReview:
-    posts = stand.slack.team_answers
+    posts = stand.slack.team_answer_posts
     assert posts
     return posts.answers
 

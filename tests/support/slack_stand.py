@@ -134,7 +134,7 @@ def standing(
     )  # fmt: skip
     slack = Slack(
         access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model, recall=recall,
-        team_answers=team_answers(desk) if team_answers else None,
+        team_answer_review=team_answers(desk) if team_answers else None,
     )  # fmt: skip
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
-from bot.channels.slack.recalls import RecallPosts
-from bot.channels.slack.team_answers import TeamAnswerPosts
-from bot.channels.slack.views.answers import AnswerView, refusal_text
+from bot.channels.slack.recall_posts import RecallPosts
+from bot.channels.slack.team_answer_posts import TeamAnswerPosts
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.modals import others_ask
+from bot.channels.slack.views.modals import render_other_askers
+from bot.channels.slack.views.responses import ResponseRenderer, refusal_text
 from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal import Case
@@ -51,7 +51,7 @@ class HandlerContext:
     staff_permissions: StaffPermissions
     channel_permissions: ChannelPermissions
     cards: Cards
-    answers: AnswerView
+    response_renderer: ResponseRenderer
     texts: StaffTexts
     channel: str
     rated_answers_path: Path
@@ -60,8 +60,10 @@ class HandlerContext:
     enqueue_job: "EnqueueJob | None"
     undo_seconds: float
     wake: Callable[[], None]
-    recalls: RecallPosts | None = None  # where corrections can be made
-    team_answers: TeamAnswerPosts | None = None  # where answers can be taken into the knowledge
+    recall_posts: RecallPosts | None = None  # where corrections can be made
+    team_answer_posts: TeamAnswerPosts | None = (
+        None  # where answers can be taken into the knowledge
+    )
 
     def object_to_event(self, payload: Payload) -> str:
         """Return why the person behind an event may not do this; empty when they may.
@@ -87,7 +89,7 @@ class HandlerContext:
     def others_asking(self, case: Case) -> list[dict[str, Any]]:
         """Return blocks that show who else asks the question of a case, or a similar one."""
         clusters = self.desk.journal.clusters
-        return others_ask(
+        return render_other_askers(
             clusters.list_wordings(case.id, limit=MAX_WORDINGS),
             clusters.list_alike(case.id, limit=MAX_ALIKE),
             clusters.count_languages(case.id),

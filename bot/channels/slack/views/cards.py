@@ -14,7 +14,7 @@ from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
-from bot.channels.slack.views.people_to_call import describe_people_in_slack
+from bot.channels.slack.views.contact_mentions import describe_people_in_slack
 from bot.corpus import Knowledge
 from bot.domain import (
     NO_RULE,

@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 
 from bot.channels.slack.card_sync import message_arguments
-from bot.channels.slack.views import recalls as views
+from bot.channels.slack.views import recall_views as views
 from bot.channels.slack.views.cards import RenderedMessage, mention
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal import Journal
