@@ -50,7 +50,7 @@ def list_mails(engine: Engine, *, limit: int, before: int | None = None) -> list
     return _read(engine, query.where(message.c.id < before) if before else query)
 
 
-def read_mail(engine: Engine, message_id: int) -> ListedMail | None:
+def read_listed_mail(engine: Engine, message_id: int) -> ListedMail | None:
     """Return the mail with this id, or None when there is none."""
     return next(iter(_read(engine, sql.select(message).where(message.c.id == message_id))), None)
 
