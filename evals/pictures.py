@@ -375,7 +375,8 @@ def _web_pages(app: App) -> Mapping[str, str]:
         answered = _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
         desk.deliver()
         web = WebDesk(desk, enqueue_job=None)
-        mail = web.draw("mails.html", **web.show_mails(read_listed_mail(desk.journal.engine, answered)))
+        listed_mail = read_listed_mail(desk.journal.engine, answered)
+        mail = web.draw("mails.html", **web.show_mails(listed_mail))
     with _desk(app) as (desk, parser):
         _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
         desk.deliver()

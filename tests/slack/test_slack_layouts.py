@@ -32,7 +32,7 @@ from bot.domain import (
     SecretKind,
     Span,
 )
-from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
+from bot.journal import Case, CaseAction, CaseDecision, DeliveryStatus, OutboxState, Stage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
 from bot.outbound import Outbound
@@ -102,7 +102,7 @@ def test_no_text_breaks_a_window(
     text: str, draft: str, sender: str, body: str, stage: Stage
 ) -> None:
     made = CaseDecision(action=CaseAction.EDITED, actor="slack:U0BOB", at=AT)
-    sent = Delivery(state=OutboxState.SENT, at=AT, body=mail(body))
+    sent = DeliveryStatus(state=OutboxState.SENT, at=AT, body=mail(body))
     each = case(
         stage, text=text, draft=draft, sender=sender, delivery=sent, owner="slack:U0BOB",
         decision=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,

@@ -13,7 +13,7 @@ from bot.corpus import Knowledge
 from bot.domain import ProofTone, RefusalReason, SenderProof
 from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
-from bot.journal.records import CaseDecision, CaseQuestion, Delivery, MessageState
+from bot.journal.records import CaseDecision, CaseQuestion, DeliveryStatus, MessageState
 from bot.journal.transcript import AuditEntry
 from bot.staff.case_actions import BROWSER_ACTOR
 from bot.staff.staff_texts import read_staff_texts
@@ -30,7 +30,7 @@ MAIL = ListedMail(
     rule="R18 otherwise", state=MessageState.DECIDED, masked=(), outcomes=(), sent=(), case_id=None,
     waits=False, erased=False, proof=SenderProof.PROVEN,
 )  # fmt: skip
-SENT = Delivery(state=OutboxState.SENT, at=AT, body=b"Subject: x\r\n\r\nHello\r\n")
+SENT = DeliveryStatus(state=OutboxState.SENT, at=AT, body=b"Subject: x\r\n\r\nHello\r\n")
 
 
 @pytest.fixture(scope="module")
