@@ -22,11 +22,11 @@ from bot.corpus.limits import Scope
 from bot.desk.checkpoints import Checkpoint, ignore_checkpoint
 from bot.desk.delivery import Delivery, cannot_tell
 from bot.desk.held_outcomes import (
-    all_held,
-    held_for_owner,
-    open_part,
-    read_by_person,
-    without_announced,
+    drop_announced,
+    escalate_text,
+    hold_all,
+    hold_answers,
+    keep_escalations,
 )
 from bot.domain import (
     NEAR,
@@ -141,23 +141,23 @@ class Desk:
             message_id, response
         )
         if stored.verdict == HOLD or for_person:
-            held = held_for_owner(response) if for_person else all_held(response, Priority.NORMAL)
+            held = hold_answers(response) if for_person else hold_all(response, Priority.NORMAL)
             if stored.verdict == HOLD and not held.outcomes:
-                held = all_held(read_by_person(response, stored.text), Priority.NORMAL)
+                held = hold_all(escalate_text(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
-        to_say = without_announced(response, self.journal.cases.announced_priority(message_id))
+        to_say = drop_announced(response, self.journal.cases.announced_priority(message_id))
         reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
-        open_draft = self._compose_draft(open_part(response)) if reply else draft
+        open_draft = self._compose_draft(keep_escalations(response)) if reply else draft
 
         lone = self._find_lone_question(stored, message, response)
 
         def decide_capped(scope: Scope) -> Decision:
-            held = all_held(response, self._priority_of_cap(scope))
+            held = hold_all(response, self._priority_of_cap(scope))
             return Decision(response=held, draft=draft)
 
         decided = self.journal.decide(
             message_id, response, draft=open_draft, reply=reply, capped=decide_capped,
-            if_claimed=Decision(response=held_for_owner(response), draft=draft), question=lone,
+            if_claimed=Decision(response=hold_answers(response), draft=draft), question=lone,
         )  # fmt: skip
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
@@ -173,7 +173,7 @@ class Desk:
         sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
         if not text or text not in sent:
             return response
-        return all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
+        return hold_all(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
