@@ -111,8 +111,9 @@ def judge_mail(
     mail = parser.parse(raw)
     if is_cut and not mail.fault:
         mail = replace(mail, fault=CUT_FAULT)
-    redaction = redact(question_text(mail))
-    unread = redact(_unread_text(mail, question_text(mail))).text
+    question = question_text(mail)
+    redaction = redact(question)
+    unread = redact(_unread_text(mail, question)).text
     return JudgedMail(
         mail=mail, ruling=apply_rules(mail, context), redaction=redaction,
         signature=unread if context.finds_demand(unread) else "",
