@@ -63,7 +63,8 @@ def screen_message(
 def classify_requests(
     prepared: PreparedMessage, classifier: RequestClassifier | None
 ) -> ClassifiedRequests | None:
-    """Return the labels of the message, or None when they are not needed or cannot be had.
+    """Return what the classifier reads in each sentence; None when that is not needed, or where
+    there is no classifier.
 
     The subject is read as a sentence unless it has a prefix such as `Re:`. A complaint about an
     answer is not read, because it is escalated for a reason of its own.

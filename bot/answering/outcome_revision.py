@@ -21,15 +21,11 @@ from bot.domain import (
 from bot.policy import wants_person, without_quotes
 
 # Reasons of a question that is escalated only because the desk has no sure answer.
-OPEN = frozenset(
+NO_SURE_ANSWER = frozenset(
     {EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC}
 )
-
 # Escalations for these reasons get the reason DID_NOT_HELP instead.
-COMPLAINED_OF = frozenset({
-    EscalationReason.UNSURE, EscalationReason.NOT_IN_POST, EscalationReason.OFF_TOPIC,
-    EscalationReason.ASKED_AGAIN, EscalationReason.NO_QUESTION,
-})  # fmt: skip
+COMPLAINED_OF = NO_SURE_ANSWER | {EscalationReason.ASKED_AGAIN, EscalationReason.NO_QUESTION}
 
 
 def revise_outcomes(
@@ -118,11 +114,13 @@ def _hand_to_person(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the outcomes for an asker who wants a person: an escalation for each question.
 
     A refusal for a named reason stays, with an escalation beside it. An escalation keeps its reason
-    unless it is one of OPEN or LANGUAGE.
+    unless it is one of NO_SURE_ANSWER or LANGUAGE.
     """
     revised: list[Outcome] = []
     for each in outcomes:
-        if isinstance(each, Escalation) and each.reason not in OPEN | {EscalationReason.LANGUAGE}:
+        if isinstance(each, Escalation) and each.reason not in NO_SURE_ANSWER | {
+            EscalationReason.LANGUAGE
+        }:
             revised.append(each)
             continue
         if isinstance(each, Refusal) and each.reason is not RefusalReason.REQUEST:
@@ -147,7 +145,7 @@ def _mark(outcome: Outcome) -> Outcome:
     match outcome:
         case Answer():
             return replace(outcome, reason=AnswerReason.PHISHING_SAMPLE)
-        case Escalation() if outcome.reason in OPEN:
+        case Escalation() if outcome.reason in NO_SURE_ANSWER:
             return replace(outcome, reason=EscalationReason.PHISHING_SAMPLE)
         case _:
             return outcome

@@ -178,9 +178,10 @@ class Responder:
         requests: ClassifiedRequests | None,
         explain: Explain | None,
     ) -> list[InterpretedQuestion]:
-        """Return the questions with their evidence, and what the labels make of them.
+        """Return the questions with their evidence, and the probability that the message asks for
+        something that is refused.
 
-        Sentences that the labels take for a request of their own are decided beside the questions.
+        Sentences that the classifier of requests takes for a request are decided beside them.
         """
         beside = requests.beside(found.questions) if requests else ()
         refusal = requests.highest(Label.REFUSE) if requests else None

@@ -374,7 +374,7 @@ class App:
         )  # fmt: skip
 
     @cached_property
-    def team_answers(self) -> "TeamAnswerReview":
+    def team_answer_review(self) -> "TeamAnswerReview":
         """The service that takes answers of the support team into the knowledge."""
         from bot.staff.label_review import TWO_PEOPLE
         from bot.staff.team_answer_review import TeamAnswerReview
@@ -431,7 +431,7 @@ class App:
             model=self.suggestion_model,
             recall=self.recall_batches,
             find_gaps=lambda since: find_gaps(self.journal, embed, since),
-            team_answer_review=self.team_answers,
+            team_answer_review=self.team_answer_review,
         )
 
     @cached_property
@@ -446,7 +446,7 @@ class App:
             enqueue_job=self.jobs.enqueue_decision_delivery,
             write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
             contacts=self.settings.contacts,
-            answers=self.team_answers,
+            answers=self.team_answer_review,
         )
 
     def _write_mail(self, sender: str, subject: str, text: str) -> None:

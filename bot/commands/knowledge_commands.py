@@ -94,7 +94,7 @@ def knowledge_answers(arguments: argparse.Namespace) -> int:
     """List answers of the support team, and say which of them others may get too."""
     from bot.commands import case_review, team_answer_actions
 
-    store, verb = terminal.open_app(looks_back=True).team_answers, arguments.verb
+    store, verb = terminal.open_app(looks_back=True).team_answer_review, arguments.verb
     if verb:
         action = team_answer_actions.TeamAnswerAction(
             store=store, case=arguments.case, actor=case_review.name_terminal_actor(),

@@ -144,7 +144,7 @@ def erase_personal_data(app: App, held: PersonalData) -> Receipt:
             mail.archive.delete(mail.ref)
     _erase_rated(app.settings.home, held.person.mentions)
     remove_labels(app.settings.knowledge, held.learned)
-    app.team_answers.forget_person(
+    app.team_answer_review.forget_person(
         held.records.cases, lambda answer: _names(answer, held.person.mentions)
     )
     journal = app.journal

@@ -276,7 +276,7 @@ def apply_retention(app: "App") -> dict[str, int]:
                 before = now - timedelta(days=days)
                 taken |= _delete_settled(archive, before, retention.oldest_open_case())
     taken["learned"] = app.label_review.forget_erased()
-    taken["proposed"] = app.team_answers.forget_erased()
+    taken["proposed"] = app.team_answer_review.forget_erased()
     return taken
 
 

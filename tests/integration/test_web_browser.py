@@ -60,7 +60,7 @@ def test_from_the_users_mail_to_the_users_mail_by_keyboard(stand: Stand, browser
 @pytest.fixture
 def answers(stand: Stand, tmp_path: Path) -> TeamAnswerReview:
     """The answers of a folder of its own, after case 1 was answered in a person's own words."""
-    made = stand.app.team_answers
+    made = stand.app.team_answer_review
     made.knowledge = replace(made.knowledge, folder=tmp_path)
     made.try_answer = lambda answer: Trial(
         of=answer.digest, at="2026-11-30", questions=321, answers_itself=True
