@@ -9,6 +9,8 @@ reply before it sends it.
 
 import hashlib
 import json
+import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -169,7 +171,7 @@ def _unpacked(source: Path, work: Path) -> dict[str, Any]:
     """Unpack a backup into `work` and return its manifest; InputError for a damaged one."""
     try:
         with tarfile.open(source) as archive:
-            archive.extractall(work, filter="data")
+            _unpack_files(archive, work)
         manifest: dict[str, Any] = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
         wrong = [
             name for name, digest in manifest["files"].items() if _digest(work / name) != digest
@@ -191,6 +193,26 @@ def _unpacked(source: Path, work: Path) -> dict[str, Any]:
             f"{source} was made by version {manifest['version']}; install that or a newer one"
         )
     return manifest
+
+
+def _unpack_files(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write the files of an archive below `folder`, with their times and their owner's rights.
+
+    TarError for a link, a device, or a file that would lie elsewhere. Python before 3.11.4, which
+    distributions still ship, has no filter for `extractall`.
+    """
+    for entry in archive:
+        if entry.isdir():
+            continue
+        path = folder / entry.name
+        content = archive.extractfile(entry) if entry.isfile() else None
+        if content is None or not path.resolve().is_relative_to(folder.resolve()):
+            raise tarfile.TarError(f"{entry.name} is no file of a backup")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        path.chmod(entry.mode & 0o755 | 0o600)
+        os.utime(path, (entry.mtime, entry.mtime))
 
 
 def _digest(path: Path) -> str:

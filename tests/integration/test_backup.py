@@ -1,11 +1,10 @@
 """The drill: a desk that is restored loses no mail, sends none twice and answers."""
 
-import json
-import shutil
+import io
 import stat
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import MaildirOut
-from bot.commands.backup import MANIFEST, restore_backup, write_backup
+from bot.commands.backup import restore_backup, write_backup
 from bot.commands.privacy import RATED, erase_personal_data, find_personal_data
 from bot.corpus import Knowledge
 from bot.errors import DeskError, InputError
@@ -215,7 +214,10 @@ def test_a_restore_asks_before_it_replaces_and_refuses_what_is_damaged(
             list(restore_backup(second, file, replace=True))
         with pytest.raises(InputError, match="there is no file"):
             list(restore_backup(app, tmp_path / "none.tar.gz", replace=True))
-        for name, damage in (("cut", _cut), ("changed", _changed), ("text", _text)):
+        for name, damage in (
+            ("cut", _cut), ("changed", _changed), ("text", _text),
+            ("outside", _outside), ("linked", _linked),
+        ):  # fmt: skip
             bad = damage(file, tmp_path / name)
             with pytest.raises(InputError, match=r"no backup|damaged"):
                 list(restore_backup(app, bad, replace=True))
@@ -228,16 +230,37 @@ def _cut(file: Path, bad: Path) -> Path:
 
 
 def _changed(file: Path, bad: Path) -> Path:
-    work = bad.with_suffix(".d")
-    with tarfile.open(file) as archive:
-        archive.extractall(work, filter="data")
-    manifest = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
-    name = next(name for name in manifest["files"] if name.startswith("mail/"))
-    (work / name).write_bytes(b"another mail")
-    with tarfile.open(bad, "w:gz") as archive:
-        for path in sorted(work.rglob("*")):
-            archive.add(path, str(path.relative_to(work)), recursive=False)
-    shutil.rmtree(work)
+    return _with_first_mail(file, bad, lambda _entry: b"another mail")
+
+
+def _outside(file: Path, bad: Path) -> Path:
+    def move(entry: tarfile.TarInfo) -> bytes:
+        entry.name = "../outside"
+        return b"a file elsewhere"
+
+    return _with_first_mail(file, bad, move)
+
+
+def _linked(file: Path, bad: Path) -> Path:
+    def link(entry: tarfile.TarInfo) -> bytes:
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        return b""
+
+    return _with_first_mail(file, bad, link)
+
+
+def _with_first_mail(file: Path, bad: Path, change: Callable[[tarfile.TarInfo], bytes]) -> Path:
+    """Copy a backup to `bad`, its first mail changed, with the content that `change` returns."""
+    changed = False
+    with tarfile.open(file) as archive, tarfile.open(bad, "w:gz") as copy:
+        for entry in archive:
+            part = archive.extractfile(entry)
+            content = part.read() if part else b""
+            if not changed and entry.name.startswith("mail/"):
+                changed, content = True, change(entry)
+            entry.size = len(content)
+            copy.addfile(entry, io.BytesIO(content))
+    assert changed
     return bad
 
 
