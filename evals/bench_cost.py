@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.answering.reply import compose_reply
 from bot.app import App
-from bot.commands.public_json import answer_lines, as_json, message_of
+from bot.commands.public_json import answer_json_lines, read_line_message, response_json
 from bot.domain import Message
 from evals.bench_mail import SECONDS, running, twin
 
@@ -68,11 +68,11 @@ def _decide(app: App, texts: Sequence[str]) -> float:
     """Return the CPU seconds of what `ask --jsonl` does with these texts."""
 
     def one(line: object) -> dict[str, object]:
-        response = app.responder.respond(message_of(line))
-        return as_json(response, compose_reply(response, app.knowledge))
+        response = app.responder.respond(read_line_message(line))
+        return response_json(response, compose_reply(response, app.knowledge))
 
     lines = [json.dumps({"id": n, "text": text}).encode() for n, text in enumerate(texts)]
-    return _measure(lambda: [json.dumps(found) for found, _ in answer_lines(lines, one)])
+    return _measure(lambda: [json.dumps(found) for found, _ in answer_json_lines(lines, one)])
 
 
 def _handle(app: App, texts: Sequence[str], warm: Sequence[str]) -> float:

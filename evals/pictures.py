@@ -36,7 +36,7 @@ from bot.corpus.limits import read_limits
 from bot.desk import Desk
 from bot.errors import DeskError, MissingError
 from bot.journal import Journal
-from bot.journal.mail_list import read_mail
+from bot.journal.mail_list import read_listed_mail
 from bot.resources import parse_yaml
 from bot.settings import read_settings
 from bot.staff.staff_texts import read_staff_texts
@@ -375,7 +375,8 @@ def _web_pages(app: App) -> Mapping[str, str]:
         answered = _answer(app, desk, parser, subject="My API keys", text=ANSWERED)
         desk.deliver()
         web = WebDesk(desk, enqueue_job=None)
-        mail = web.draw("mails.html", **web.show_mails(read_mail(desk.journal.engine, answered)))
+        listed_mail = read_listed_mail(desk.journal.engine, answered)
+        mail = web.draw("mails.html", **web.show_mails(listed_mail))
     with _desk(app) as (desk, parser):
         _answer(app, desk, parser, subject="Our shop", text=HANDED_OVER)
         desk.deliver()

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bot.answering.reply import compose_reply
-from bot.commands.public_json import given
+from bot.commands.public_json import name_visible_decision
 from bot.domain import Message
 from bot.policy import Refuse, screen
 from bot.redact import redact
@@ -60,7 +60,7 @@ def hostile(desk: EvaluatedDesk, *, everything: bool) -> list[BoundedRate]:
     languages: dict[str, BoundedRate] = defaultdict(lambda: BoundedRate(name="", floor=0.9))
     for message in (m for m in labelled() if everything or is_held_out(m)):
         response = desk.responder.respond(_masked(message))
-        decision = given(response)
+        decision = name_visible_decision(response)
         unsafe.count(
             message.text,
             hit=not desk.outbound.check(compose_reply(response, desk.knowledge)).allowed,
@@ -91,8 +91,8 @@ def paired(desk: EvaluatedDesk) -> list[BoundedRate]:
     for honest, demand in zip(*[iter(pairs())] * 2, strict=True):
         passes = screen(_masked(honest).text) is None
         policy.count(honest.text, hit=passes and isinstance(screen(_masked(demand).text), Refuse))
-        decision = given(desk.responder.respond(_masked(honest)))
-        obeys = given(desk.responder.respond(_masked(demand))) == "answer"
+        decision = name_visible_decision(desk.responder.respond(_masked(honest)))
+        obeys = name_visible_decision(desk.responder.respond(_masked(demand))) == "answer"
         wanted = "escalate" if honest.expected == "silent" else "answer"
         whole.count(honest.text, hit=decision == wanted and not obeys)
     return [policy, whole]

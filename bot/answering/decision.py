@@ -8,8 +8,10 @@ from collections.abc import Container
 from typing import assert_never
 
 from bot.answering import segmentation
-from bot.answering.interpretation import InterpretedQuestion, is_about_sample, is_probable_refusal
+from bot.answering.interpretation import InterpretedQuestion
+from bot.answering.message_questions import is_about_sample
 from bot.answering.passage_finder import PassageFinder
+from bot.answering.question_screening import is_probable_refusal
 from bot.corpus.questions import Act
 from bot.domain import (
     Answer,
@@ -47,13 +49,14 @@ def decide_question(
         verdict = Refuse(reason=RefusalReason.REQUEST, rule="reads like a refused request")
         return outcome_of_verdict(interpreted, verdict, finder)
     judged, knowledge = interpreted.judgement, finder.knowledge
-    candidates, may_send = finder.find_answering(interpreted)
     threshold = threshold_of(interpreted, finder.judge, language, held_secret=held_secret)
+    found = finder.find_answering(interpreted, language)
+    candidates = found.candidates
     if language not in knowledge.templates:
         reason = EscalationReason.LANGUAGE
-    elif not finder.may_quote(judged, language):
+    elif not found.may_quote:
         reason = EscalationReason.UNSURE
-    elif may_send and judged.probability >= threshold:
+    elif found.may_send and judged.probability >= threshold:
         quoted = judged.quoted_among_several if several else judged.quoted_alone
         return Answer(
             question=interpreted.question.text,
@@ -111,11 +114,11 @@ def threshold_of(
     """
     in_english = interpreted.confirmed or interpreted.shown
     threshold = judge.threshold_for("en" if in_english else language)
-    question = interpreted.question
-    points_back = segmentation.rests_on_context(question) and not is_about_sample(question)
     strict = max(threshold, judge.strict_threshold)
     if held_secret:
         return strict
+    question = interpreted.question
+    points_back = segmentation.rests_on_context(question) and not is_about_sample(question)
     return (threshold + strict) / 2 if points_back else threshold
 
 

@@ -11,7 +11,8 @@ from bot.answering import segmentation
 from bot.answering.request_classifier import ClassifiedRequests, Label
 from bot.domain import Escalation, EscalationReason, Message, Outcome, Priority, Refusal
 
-OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
+# Reasons of a question on the incident which the post leaves open, so that others may ask it too.
+LEFT_OPEN = frozenset({EscalationReason.UNSURE, EscalationReason.NOT_IN_POST})
 # Labels of messages that must not be answered together with others.
 GRAVE = (Label.REFUSE, Label.CRISIS, Label.FORMAL, Label.GIVEN_AWAY, Label.WANTS_PERSON)
 GRAVE_FROM = 0.35  # probability of one of them from which on a message may be grave
@@ -61,4 +62,4 @@ def _may_be_grave(requests: ClassifiedRequests | None) -> bool:
 
 
 def _is_open(waiting: Escalation) -> bool:
-    return waiting.reason in OPEN and waiting.priority is Priority.NORMAL
+    return waiting.reason in LEFT_OPEN and waiting.priority is Priority.NORMAL

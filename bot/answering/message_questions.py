@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.answering import segmentation
-from bot.answering.interpretation import is_about_sample
+from bot.answering.prepared_message import PreparedMessage
 from bot.domain import Message, Question
 from bot.policy import (
     Refuse,
+    asks_if_genuine,
     material,
     quoted_phishing_query,
     screen,
@@ -39,46 +40,48 @@ class MessageQuestions:
     reports: bool
 
 
-def find_questions(message: Message, own: str, turns: Sequence[str]) -> MessageQuestions:
-    """Return the questions of a message whose cleaned text is `own`.
-
-    `turns` are earlier messages of the asker, the newest last.
-    """
-    quoted = quoted_phishing_query(own) or material(own)
+def find_questions(prepared: PreparedMessage) -> MessageQuestions:
+    """Return the questions of a message, at least one: a mere greeting needs an outcome too."""
+    message, cleaned = prepared.message, prepared.cleaned
+    text = cleaned.own or cleaned.whole
+    quoted = quoted_phishing_query(text) or material(text)
     sample = quoted or _forwarded_sample(message)
-    suspicious = shows_suspicious(own, message.shown)
-    own = without_quotes(own) if quoted else own
-    if sample:
-        questions = _with_sample(own, sample)
-    else:
-        questions = _with_context(own, subject=_telling_subject(message), turns=turns)
-    reports = bool(sample) and (suspicious or any(map(is_about_sample, questions)))
+    own = without_quotes(text) if quoted else text
+    asked = prepared.questions if own == cleaned.own else segmentation.split_questions(own)
+    asked = asked or (Question(text=segmentation.whole(own)),)
+    if not sample:
+        questions = _with_context(asked, subject=_telling_subject(message), turns=prepared.turns)
+        return MessageQuestions(questions=questions, own=own, sample="", reports=False)
+    questions = _with_sample(asked, sample)
+    reports = shows_suspicious(text, message.shown) or any(map(is_about_sample, questions))
     return MessageQuestions(questions=questions, own=own, sample=sample, reports=reports)
 
 
-def _questions(own: str) -> tuple[Question, ...]:
-    """Return the questions of a text, at least one: a mere greeting needs an outcome too."""
-    return segmentation.split_questions(own) or (Question(text=segmentation.whole(own)),)
+def is_about_sample(question: Question) -> bool:
+    """Return whether a question is about a mail that the asker shows us.
+
+    It asks whether the mail is genuine, or asks nothing by its form.
+    """
+    return asks_if_genuine(question.text) or not segmentation.asks(question.text)
 
 
-def _with_sample(own: str, sample: str) -> list[Question]:
+def _with_sample(asked: Sequence[Question], sample: str) -> list[Question]:
     """Return the questions of a text that shows a mail, none of the shown mail's own.
 
     A question that needs context gets `sample`, the description of that mail.
     """
-    return [
-        replace(q, context=sample) if segmentation.needs_context(q.text) else q
-        for q in _questions(own)
-    ]
+    return [replace(q, context=sample) if segmentation.needs_context(q.text) else q for q in asked]
 
 
-def _with_context(own: str, *, subject: str, turns: Sequence[str]) -> list[Question]:
+def _with_context(
+    asked: Sequence[Question], *, subject: str, turns: Sequence[str]
+) -> list[Question]:
     """Return the questions of a text, where the first may get its context from outside of it.
 
     A first question that needs context and has none gets the `subject`, if it points back and there
     is a subject, else the last question of the asker's earlier messages.
     """
-    first, *others = _questions(own)
+    first, *others = asked
     if not first.context and segmentation.needs_context(first.text):
         if subject and points_back(first.text):
             first = replace(first, context=segmentation.whole(subject))

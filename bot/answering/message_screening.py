@@ -1,32 +1,22 @@
-"""Screens a message and its questions: what is refused or escalated, whatever the post says.
+"""Screens a whole message before its questions are found: what decides it, whatever the post says.
 
 It combines the verdicts of two sources: the rules of `bot.policy`, and the classifier of requests,
 which was trained on labelled messages (`bot.answering.request_classifier`).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.answering import segmentation
-from bot.answering.interpretation import InterpretedQuestion, is_probable_refusal
-from bot.answering.request_classifier import (
-    DOUBTFUL,
-    LEARNED,
-    PROBABLE,
-    REMOVED,
-    ClassifiedRequests,
-    Label,
-)
-from bot.domain import Escalation, EscalationReason, Message, Priority, RefusalReason
+from bot.answering.message_questions import PREFIXED
+from bot.answering.prepared_message import PreparedMessage
+from bot.answering.request_classifier import ClassifiedRequests, RequestClassifier
+from bot.domain import Escalation, EscalationReason, Message, Priority
 from bot.policy import (
     Escalate,
     Refuse,
-    SecretMention,
     Verdict,
-    asks_if_genuine,
-    classify_secret_mention,
     closes_nothing,
-    demands_our_word,
     is_filter_report,
     only_thanks,
     screen,
@@ -37,12 +27,56 @@ from bot.policy.quotes import shown_mail
 from bot.text.clean import CleanText
 
 MAX_CHARACTERS = 32_000  # of a message; a longer one goes to a person unread
-# Reasons for which an asker who only asks whether a mail is genuine is not refused: passages on how
-# to treat messages answer that.
-SPARED = frozenset({RefusalReason.VOUCHING, RefusalReason.IMPERSONATION, RefusalReason.REQUEST})
 
 
-def hold_unread(message: Message, cleaned: CleanText) -> Escalation | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenedMessage:
+    """What the rules and the classifier of requests say of a whole message.
+
+    `outcomes` are those of a message whose questions need not be found: one escalation where it is
+    not read or asks nothing, none where it only says thanks. They are None for any other message.
+    """
+
+    outcomes: tuple[Escalation, ...] | None = None
+    verdict: Verdict | None = None  # of the rules
+    requests: ClassifiedRequests | None = None  # None where they are not needed or cannot be had
+
+
+def screen_message(
+    prepared: PreparedMessage, classifier: RequestClassifier | None
+) -> ScreenedMessage:
+    """Return what the rules and the classifier of requests say of a message."""
+    message, cleaned = prepared.message, prepared.cleaned
+    if unread := _hold_unread(message, cleaned):
+        return ScreenedMessage(outcomes=(unread,))
+    verdict = _apply_rules(message, cleaned, prepared.turns)
+    requests = classify_requests(prepared, classifier)
+    outcomes: tuple[Escalation, ...] | None = None
+    if verdict is None and _is_only_thanks(message, cleaned, requests):
+        outcomes = ()
+    elif not (cleaned.own or verdict or message.shown):
+        no_question = EscalationReason.NO_QUESTION
+        outcomes = (Escalation(question=cleaned.whole, reason=no_question),)
+    return ScreenedMessage(outcomes=outcomes, verdict=verdict, requests=requests)
+
+
+def classify_requests(
+    prepared: PreparedMessage, classifier: RequestClassifier | None
+) -> ClassifiedRequests | None:
+    """Return what the classifier reads in each sentence; None when that is not needed, or where
+    there is no classifier.
+
+    The subject is read as a sentence unless it has a prefix such as `Re:`. A complaint about an
+    answer is not read, because it is escalated for a reason of its own.
+    """
+    own, turns, subject = prepared.cleaned.own, prepared.turns, prepared.message.subject
+    if not classifier or not own.strip() or prepared.did_not_help:
+        return None
+    subject = "" if PREFIXED.match(subject) else subject
+    return classifier.classify(own, turns[-1] if turns else "", subject.strip())
+
+
+def _hold_unread(message: Message, cleaned: CleanText) -> Escalation | None:
     """Return the escalation of a message whose questions are not read, or None for any other.
 
     A message is not read when it is empty, too long, or the report of a mail filter. For an urgent
@@ -65,7 +99,7 @@ def hold_unread(message: Message, cleaned: CleanText) -> Escalation | None:
     )
 
 
-def screen_message(message: Message, cleaned: CleanText, history: Sequence[str]) -> Verdict | None:
+def _apply_rules(message: Message, cleaned: CleanText, history: Sequence[str]) -> Verdict | None:
     """Return the verdict of the rules on the whole message, boilerplate included.
 
     A refusal or a page also counts in a sentence that was taken for boilerplate, so that no demand
@@ -80,7 +114,7 @@ def screen_message(message: Message, cleaned: CleanText, history: Sequence[str])
     return screen(with_subject(message.subject, cleaned.own), history=history)
 
 
-def is_only_thanks(
+def _is_only_thanks(
     message: Message, cleaned: CleanText, requests: ClassifiedRequests | None
 ) -> bool:
     """Return whether the message says nothing but thanks, by the rules or the classifier of
@@ -99,77 +133,3 @@ def is_only_thanks(
     more_than_a_close = any(len(s.split()) > segmentation.FEW or not s.isascii() for s in sentences)
     silent = more_than_a_close and bool(requests and requests.is_silent)
     return silent and not isinstance(screen(shown_mail(cleaned.whole)), Refuse)
-
-
-def find_urgent(
-    message_verdict: Verdict | None, requests: ClassifiedRequests | None
-) -> Escalate | None:
-    """Return the urgent escalation that replaces all other outcomes; None where there is none.
-
-    That of a rule counts unless the classifier of requests denies it; that of the classifier counts
-    where no rule hits the message.
-    """
-    if isinstance(message_verdict, Escalate) and message_verdict.priority is not Priority.NORMAL:
-        return None if requests and requests.denies(message_verdict) else message_verdict
-    return requests.urgent if requests and message_verdict is None else None
-
-
-def screen_questions(
-    interpreted: Sequence[InterpretedQuestion],
-    message: Message,
-    cleaned: CleanText,
-    *,
-    message_verdict: Verdict | None,
-    history: Sequence[str],
-    own: str,
-    requests: ClassifiedRequests | None,
-) -> list[Verdict | None]:
-    """Return the verdict on each question.
-
-    Where no rule hits any question, the last question gets the verdict `message_verdict` on the
-    whole message. The classifier of requests overrules a rule that it denies, and decides where no
-    rule hits. It cannot deny a rule that hits boilerplate, which it has not read.
-    """
-    text = with_subject(message.subject, cleaned.whole)
-    rule_verdicts = [
-        message_verdict if r.view == text else screen(r.view, history=history) for r in interpreted
-    ]
-    verdicts = rule_verdicts
-    if requests:
-        verdicts = [_weigh(v, r, requests) for r, v in zip(interpreted, rule_verdicts, strict=True)]
-    if message_verdict and not any(rule_verdicts):
-        hidden = bool(cleaned.removed) and not screen(with_subject(message.subject, cleaned.own))
-        verdicts[-1] = (
-            message_verdict
-            if hidden or not requests
-            else _weigh(message_verdict, interpreted[-1], requests)
-        )
-    return [_spare(v, own) for v in verdicts]
-
-
-def _weigh(
-    rule_verdict: Verdict | None, interpreted: InterpretedQuestion, requests: ClassifiedRequests
-) -> Verdict | None:
-    """Return the combined verdict of the rules and the classifier on a question.
-
-    A doubtful question is refused where a request is PROBABLE and the words name a secret.
-    """
-    verdict = requests.weigh(rule_verdict, interpreted.question)
-    if verdict != DOUBTFUL:
-        return verdict
-    # "Are you sure?" alone is no ground for doubt: its meaning is that of its context.
-    vague = bool(interpreted.question.context)
-    if rule_verdict:  # somebody who pastes a secret and asks whether it is safe gets an answer
-        return None if vague and REMOVED in interpreted.view else DOUBTFUL
-    names_secret = classify_secret_mention(interpreted.view) is SecretMention.SECRET
-    if names_secret and requests.highest(Label.REFUSE) >= PROBABLE:
-        return Refuse(reason=RefusalReason.SECRET, rule=LEARNED)
-    # Where the classifier of intents agrees, the question is refused later, without a person.
-    return None if vague or is_probable_refusal(interpreted) else DOUBTFUL
-
-
-def _spare(verdict: Verdict | None, own: str) -> Verdict | None:
-    """Return the verdict, or None where it refuses somebody who only asks if a mail is genuine."""
-    if not isinstance(verdict, Refuse) or verdict.reason not in SPARED:
-        return verdict
-    return None if asks_if_genuine(own) and not demands_our_word(own) else verdict

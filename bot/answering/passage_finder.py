@@ -5,7 +5,7 @@ before it, and decided by the best one.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.answering import segmentation
 from bot.answering.contacts import ContactClassifier
@@ -17,6 +17,19 @@ from bot.policy import Refuse, demand_of_others, link_of_others, screen
 from bot.ports import Judge, Judgement, Lookup, Retriever
 
 CANDIDATES = 3  # passages of an outcome that staff are shown, best first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweringPassages:
+    """The passages that may answer a question, best first.
+
+    `may_send` is false where none of them fits a question whether a caller or a link is ours.
+    `may_quote` is false where the best ones were withdrawn, or do not fit the asker's language.
+    """
+
+    candidates: tuple[Passage, ...]
+    may_send: bool
+    may_quote: bool
 
 
 class PassageFinder:
@@ -82,22 +95,28 @@ class PassageFinder:
         known = (self.knowledge.passages[i] for i in ids[:CANDIDATES])
         return tuple(passage for passage in known if self.knowledge.stands(passage))
 
-    def find_answering(self, interpreted: InterpretedQuestion) -> tuple[tuple[Passage, ...], bool]:
-        """Return the passages that may answer, best first, and whether they may be sent.
+    def find_answering(self, interpreted: InterpretedQuestion, language: str) -> AnsweringPassages:
+        """Return the passages that may answer a question to somebody who asks in `language`.
 
         A question whether a caller or a link is ours may only be answered with passages on how to
         treat messages: a "No" from the post about the incident would read as our statement on a
         stranger. Without such a passage among the candidates the question goes to a person.
         """
         candidates = self.list_candidates(interpreted.judgement)
+        may_quote = self._may_quote(interpreted.judgement, language)
         # "Was that you?" is only understood with the sentence before it, which names the caller.
         views = {interpreted.view, *segmentation.views(interpreted.question)}
         classifier = self.contact_classifier
         if not classifier or not any(map(classifier.asks_who_it_is, views)):
-            return candidates, bool(candidates)
+            return AnsweringPassages(
+                candidates=candidates, may_send=bool(candidates), may_quote=may_quote
+            )
         advice = self.find_advice_on_messages()
         advice_candidates = tuple(passage for passage in candidates if passage in advice)
-        return advice_candidates or advice, bool(advice_candidates)
+        return AnsweringPassages(
+            candidates=advice_candidates or advice, may_send=bool(advice_candidates),
+            may_quote=may_quote,
+        )  # fmt: skip
 
     def find_advice_on_messages(self) -> tuple[Passage, ...]:
         """Return the passages on how to treat messages which claim to be ours, best first."""
@@ -117,7 +136,7 @@ class PassageFinder:
         sure = judged.probability >= self.judge.threshold_for("en")
         return (self.list_candidates(judged)[:QUOTED] if sure else ()), judged.probability
 
-    def may_quote(self, judgement: Judgement, language: str) -> bool:
+    def _may_quote(self, judgement: Judgement, language: str) -> bool:
         """Return whether the passages to quote are still approved and fit the asker's language."""
         ids = self.knowledge.quotable(list(judgement.passages))[: judgement.quoted_alone]
         best = [self.knowledge.passages[i] for i in ids]

@@ -2,16 +2,15 @@
 
 The steps of a message, in order, with the module of each:
 
-1. `bot.text.clean` and `bot.text.language`: what the asker wrote, and its language;
-2. `message_screening`: the verdict of the rules on the message, or that it is not read;
-3. `request_classifier`: what each sentence asks for;
-4. `message_questions`: the questions;
-5. `passage_finder`: for each question the passages that may answer it, with a probability;
-6. `message_screening`: the verdict on each question; `interpretation` drops what asks nothing;
-7. `model_selection`: what a language model points at, where one is set;
-8. `decision`: the outcome of each question, by verdict or threshold;
-9. `signature_demands`, `outcome_revision`, `negative_feedback`, `clarification`: what the
-   signature and the conversation change.
+1. `prepared_message`: what the asker wrote, its sentences that ask, and its language;
+2. `message_screening`: what the rules and the classifier of requests say of the whole message;
+3. `message_questions`: the questions, each with its context;
+4. `passage_finder`: for each question the passages that may answer it, with a probability;
+5. `question_screening`: the verdict on each question; those that ask nothing are left out;
+6. `model_selection`: what a language model points at, where one is set;
+7. `decision`: the outcome of each question, by verdict or threshold;
+8. `signature_demands`, `outcome_revision`, `clarification`: what the signature and the conversation
+   change.
 
 It has no side effects, so that the evaluations run exactly the code that serves. The other modules
 of this package learn at index time (`fit`, `calibration`, `examples`, `intent_classifier`), judge
@@ -20,38 +19,21 @@ of this package learn at index time (`fit`, `calibration`, `examples`, `intent_c
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bot.answering import segmentation
 from bot.answering.clarification import find_clarification
 from bot.answering.contacts import ContactClassifier
 from bot.answering.decision import decide_question, outcome_of_verdict, threshold_of
-from bot.answering.interpretation import (
-    InterpretedQuestion,
-    ScreenedQuestion,
-    is_about_sample,
-    is_probable_refusal,
-    language_of,
-    without_announcements,
-    without_chatter,
-)
+from bot.answering.interpretation import InterpretedQuestion, ScreenedQuestion
 from bot.answering.lone_question import LoneQuestion, find_lone_question
-from bot.answering.message_questions import PREFIXED, find_questions
-from bot.answering.message_screening import (
-    find_urgent,
-    hold_unread,
-    is_only_thanks,
-    screen_message,
-    screen_questions,
-)
+from bot.answering.message_questions import MessageQuestions, find_questions, is_about_sample
+from bot.answering.message_screening import classify_requests, screen_message
 from bot.answering.model_selection import weigh_with_model
-from bot.answering.negative_feedback import says_it_did_not_help, with_feedback
-from bot.answering.outcome_revision import (
-    escalate_repeats,
-    hand_to_person,
-    mark_suspicious_mail,
-)
+from bot.answering.outcome_revision import mark_suspicious_mail, revise_outcomes, was_handed_over
 from bot.answering.passage_finder import PassageFinder
+from bot.answering.prepared_message import PreparedMessage, prepare_message
+from bot.answering.question_screening import find_urgent, is_probable_refusal, screen_questions
 from bot.answering.request_classifier import ClassifiedRequests, Label, RequestClassifier
 from bot.answering.signature_demands import find_signature_demand
 from bot.corpus import Knowledge
@@ -69,28 +51,10 @@ from bot.domain import (
     Role,
 )
 from bot.llm.consult import Consultation
-from bot.policy import wants_person, without_quotes
 from bot.ports import Judge, Lookup, Retriever, Selector
-from bot.text.clean import CleanText, clean_message
 
 Explain = Callable[[InterpretedQuestion], None]
 """Called with each interpreted question, for --explain."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedMessage:
-    """A message with what is derived from it before anything is decided."""
-
-    message: Message
-    # Without the text of our own replies: quoted back, it is no question or demand of the asker.
-    cleaned: CleanText
-    turns: list[str]  # the asker's earlier messages, oldest first, without our text
-    language: str  # code of the language that the reply is to have
-
-    @property
-    def held_secret(self) -> bool:
-        """Return whether a secret was masked in the message."""
-        return bool(self.message.redactions)
 
 
 class Responder:
@@ -144,17 +108,13 @@ class Responder:
         `explain` is called with each interpreted question.
         """
         began = time.perf_counter()
-        prepared = self._prepare(message)
-        own, turns, language = prepared.cleaned.own, prepared.turns, prepared.language
+        prepared = prepare_message(message, self.knowledge.own_words)
+        language = prepared.language
         notes: list[str] = []
         outcomes = self._decide_questions(prepared, explain, notes)
         outcomes = self._with_signature(outcomes, message)
-        outcomes = escalate_repeats(outcomes, message)
-        outcomes = with_feedback(outcomes, message, own, self.knowledge)
-        handed_over = any(map(wants_person, map(without_quotes, turns)))
-        asks = any(map(wants_person, (message.subject, without_quotes(own))))
-        if handed_over or asks or any(o.reason is EscalationReason.WANTS_PERSON for o in outcomes):
-            outcomes = hand_to_person(outcomes)
+        handed_over = was_handed_over(prepared.turns)
+        outcomes = revise_outcomes(outcomes, prepared, self.knowledge, handed_over=handed_over)
         return Response(
             outcomes=tuple(outcomes),
             clarification="" if handed_over else self._find_clarification(outcomes, prepared),
@@ -173,19 +133,9 @@ class Responder:
         """
         if not self.request_classifier:
             return None
-        prepared = self._prepare(message)
-        requests = self._classify_requests(prepared)
+        prepared = prepare_message(message, self.knowledge.own_words)
+        requests = classify_requests(prepared, self.request_classifier)
         return find_lone_question(message, prepared.cleaned.own, response.outcomes, requests)
-
-    def _prepare(self, message: Message) -> PreparedMessage:
-        own_words = self.knowledge.own_words
-        cleaned = clean_message(own_words.without(message.text))
-        return PreparedMessage(
-            message=message,
-            cleaned=cleaned,
-            turns=[own_words.without(t.text) for t in message.history if t.role is Role.USER],
-            language=language_of(cleaned.own, message.history),
-        )
 
     def _decide_questions(
         self, prepared: PreparedMessage, explain: Explain | None, notes: list[str]
@@ -194,32 +144,22 @@ class Responder:
 
         What a model's answer gave is appended to `notes`.
         """
-        message, cleaned, turns = prepared.message, prepared.cleaned, prepared.turns
-        if unread_escalation := hold_unread(message, cleaned):
-            return [unread_escalation]
-        # The verdict of the rules on the whole message, and what its sentences ask for.
-        message_verdict = screen_message(message, cleaned, turns)
-        requests = self._classify_requests(prepared)
-        if message_verdict is None and is_only_thanks(message, cleaned, requests):
-            return []
-        if not (cleaned.own or message_verdict or message.shown):
-            return [Escalation(question=cleaned.whole, reason=EscalationReason.NO_QUESTION)]
+        screened_message = screen_message(prepared, self.request_classifier)
+        if screened_message.outcomes is not None:
+            return list(screened_message.outcomes)
         # The questions of the message, each with the evidence that passages answer it.
-        found = find_questions(message, cleaned.own or cleaned.whole, turns)
+        found = find_questions(prepared)
         # In a message that shows a mail of somebody else, requests may be those of that mail.
-        requests = None if found.sample else requests
-        questions = [*found.questions, *(requests.beside(found.questions) if requests else ())]
-        refusal = requests.highest(Label.REFUSE) if requests else None
-        interpreted = self._interpret_questions(questions, found.sample, explain, request=refusal)
+        requests = None if found.sample else screened_message.requests
+        interpreted = self._interpret_questions(found, requests, explain)
+        # The verdicts refuse or escalate; a question without one is answered where it is sure.
+        message_verdict = screened_message.verdict
         if urgent := find_urgent(message_verdict, requests):
             return self._with_advice([outcome_of_verdict(interpreted[0], urgent, self.finder)])
-        # The verdicts refuse or escalate; a question without one is answered where it is sure.
-        verdicts = screen_questions(
-            interpreted, message, cleaned, message_verdict=message_verdict, own=found.own,
-            requests=requests, history=[*turns, message.subject] if message.subject else turns,
-        )  # fmt: skip
-        screened = without_announcements(without_chatter(interpreted, verdicts))
-        if not any(verdicts):
+        screened = screen_questions(
+            interpreted, prepared, message_verdict=message_verdict, own=found.own, requests=requests
+        )
+        if not any(verdict for _, verdict in screened):
             screened = self._ask_model(screened, found.own, prepared.language, notes)
         several = len(screened) > 1
         outcomes = [
@@ -232,30 +172,26 @@ class Responder:
         outcomes = self._with_advice(outcomes)
         return mark_suspicious_mail(outcomes) if found.reports else outcomes
 
-    def _classify_requests(self, prepared: PreparedMessage) -> ClassifiedRequests | None:
-        """Return the labels of the message, or None when they are not needed or cannot be had.
-
-        The subject is read as a sentence unless it has a prefix such as `Re:`. A complaint about an
-        answer is not read, because it is escalated for a reason of its own.
-        """
-        own, turns, subject = prepared.cleaned.own, prepared.turns, prepared.message.subject
-        if not self.request_classifier or not own.strip() or says_it_did_not_help(own):
-            return None
-        subject = "" if PREFIXED.match(subject) else subject
-        return self.request_classifier.classify(own, turns[-1] if turns else "", subject.strip())
-
     def _interpret_questions(
         self,
-        questions: Sequence[Question],
-        shown: str,
+        found: MessageQuestions,
+        requests: ClassifiedRequests | None,
         explain: Explain | None,
-        *,
-        request: float | None,
     ) -> list[InterpretedQuestion]:
-        """Return the questions with their evidence; `shown` describes a mail that is shown."""
+        """Return the questions with their evidence, and the probability that the message asks for
+        something that is refused.
+
+        Sentences that the classifier of requests takes for a request are decided beside them.
+        """
+        beside = requests.beside(found.questions) if requests else ()
+        refusal = requests.highest(Label.REFUSE) if requests else None
+        shown = found.sample
         interpreted = [
-            replace(self.finder.interpret(q, shown if is_about_sample(q) else ""), request=request)
-            for q in questions
+            replace(
+                self.finder.interpret(q, shown if shown and is_about_sample(q) else ""),
+                request=refusal,
+            )
+            for q in (*found.questions, *beside)
         ]
         if explain:
             for each in interpreted:

@@ -6,8 +6,10 @@ It goes by form alone (punctuation, openings, greetings); the meaning is decided
 import re
 from collections.abc import Sequence
 
+import re2
+
 from bot.domain import Question
-from bot.text.link_shortening import says_nothing
+from bot.text.link_shortening import LINK
 from bot.text.words import points_back
 
 MAX_QUESTIONS = 8
@@ -68,6 +70,8 @@ LISTED = re.compile(r"^(?:[-*•]|\d+[.)])\s+")
 SENTENCE_END = re.compile(
     r"(?<=[?!？！。؟।])[\"”’)]*\s*(?=\S)|(?<=[a-z0-9)\]\"”’'à-ÿ][.;])\s+(?=\S)"
 )
+ADDRESS = re2.compile(r"[^\s<>@]+@[^\s<>@]+")
+LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_\u0000-\u2e7f]")
 ENDS_ASKING = ("?", "？", "؟", "か。", "吗。", "吗", "까", "까요.", "나요.", "呢。")
 
 
@@ -76,7 +80,7 @@ def split_questions(text: str) -> tuple[Question, ...]:
 
     Where no sentence asks, the whole message is one question; where none has words, there is none.
     """
-    spoken = [s for s in spoken_sentences(text) if not says_nothing(s)]
+    spoken = [s for s in spoken_sentences(text) if not _says_nothing(s)]
     if not spoken:
         return ()
     if len(spoken) == 1:
@@ -207,6 +211,11 @@ def _has_words(sentence: str) -> bool:
     if any(c.isalpha() and not (c.isupper() or c.islower()) for c in sentence):
         return True
     return sum(word[0].islower() for word in sentence.split()) >= SMALL
+
+
+def _says_nothing(sentence: str) -> bool:
+    """Return whether the sentence is without words: only links, numbers, addresses and marks."""
+    return not LETTERS.search(ADDRESS.sub(" ", LINK.sub(" ", sentence)))
 
 
 def _shortened(text: str) -> str:

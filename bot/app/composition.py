@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     from bot.infra.jobs import Jobs
     from bot.journal import Journal
     from bot.settings import Settings
-    from bot.staff.answers_to_learn import Learning
+    from bot.staff.label_review import LabelReview
     from bot.staff.outdated_answers import Recall
     from bot.staff.recall_batches import RecallBatches
     from bot.staff.shared_answers import AnswerSharing
-    from bot.staff.team_answers import TeamAnswers
+    from bot.staff.team_answer_review import TeamAnswerReview
 
 INCIDENT = "incident"  # the file of a home that names its incident
 RESTORED = "restored"  # in the audit, when a backup was restored
@@ -364,22 +364,22 @@ class App:
         )
 
     @cached_property
-    def learning(self) -> "Learning":
+    def label_review(self) -> "LabelReview":
         """The service that finds questions which people answered, for the desk to learn from."""
-        from bot.staff.answers_to_learn import TWO_PEOPLE, Learning
+        from bot.staff.label_review import TWO_PEOPLE, LabelReview
 
-        return Learning(
+        return LabelReview(
             knowledge=self.knowledge, journal=self.journal, outbound=self.outbound,
             alone=len(self.settings.slack_people("slack_staff")) < TWO_PEOPLE,
         )  # fmt: skip
 
     @cached_property
-    def team_answers(self) -> "TeamAnswers":
+    def team_answer_review(self) -> "TeamAnswerReview":
         """The service that takes answers of the support team into the knowledge."""
-        from bot.staff.answers_to_learn import TWO_PEOPLE
-        from bot.staff.team_answers import TeamAnswers
+        from bot.staff.label_review import TWO_PEOPLE
+        from bot.staff.team_answer_review import TeamAnswerReview
 
-        return TeamAnswers(
+        return TeamAnswerReview(
             knowledge=self.knowledge, journal=self.journal, home=self.settings.home,
             try_answer=self.try_team_answer,
             alone=len(self.settings.slack_people("slack_staff")) < TWO_PEOPLE,
@@ -391,10 +391,10 @@ class App:
         MissingError where there is no encoder to compare questions by.
         """
         from bot.journal.clock import stamp
-        from bot.staff.trial import as_if_approved, judge_trial, try_passage, without
+        from bot.staff.trial import as_if_approved, judge_trial, try_passage, without_answer
 
         self.encoder.check()
-        beside, now = without(answer, self.knowledge), as_if_approved(answer, self.knowledge)
+        beside, now = without_answer(answer, self.knowledge), as_if_approved(answer, self.knowledge)
         result = try_passage(
             answer.passage, (*beside.messages, *beside.exercises),
             before=self.classifiers.look_up_with(beside, self.responder.judge),
@@ -431,7 +431,7 @@ class App:
             model=self.suggestion_model,
             recall=self.recall_batches,
             find_gaps=lambda since: find_gaps(self.journal, embed, since),
-            team_answers=self.team_answers,
+            team_answer_review=self.team_answer_review,
         )
 
     @cached_property
@@ -446,7 +446,7 @@ class App:
             enqueue_job=self.jobs.enqueue_decision_delivery,
             write_mail=self._write_mail if self.settings.mail is MailKind.LOCAL else None,
             contacts=self.settings.contacts,
-            answers=self.team_answers,
+            answers=self.team_answer_review,
         )
 
     def _write_mail(self, sender: str, subject: str, text: str) -> None:
@@ -465,7 +465,7 @@ class App:
         from bot.adapters.chat_draft import ChatDrafter
         from bot.adapters.chat_translation import ChatTranslator
         from bot.channels.slack import SuggestionModel
-        from bot.staff.suggestion import suggestion_of
+        from bot.staff.suggestion import build_suggestion
 
         name, options = self.settings.model_name, self.settings.model_options
         budget, deadline = self.budget, self.limits.model.draft_seconds
@@ -474,7 +474,7 @@ class App:
         )
         translator = ChatTranslator(name, budget=budget, options=options, deadline=deadline)
         return SuggestionModel(
-            draft=lambda text: suggestion_of(drafter.draft(text), self.knowledge),
+            draft=lambda text: build_suggestion(drafter.draft(text), self.knowledge),
             translate=translator.translate,
             state=lambda: budget.state,
         )

@@ -9,6 +9,8 @@ reply before it sends it.
 
 import hashlib
 import json
+import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +24,7 @@ from bot.app import App
 from bot.app.composition import RESTORED
 from bot.channels.mail.intake import fault_key, judge_mail
 from bot.channels.mail.sandbox import SafeParser
-from bot.commands.privacy import RATED, erase, find_held, trace_address
+from bot.commands.privacy import RATED, erase_personal_data, find_personal_data, trace_address
 from bot.errors import DeskError, InputError
 from bot.files import KEY_FILE, close_file, make_private_folder, private_opener
 from bot.journal import Journal
@@ -45,7 +47,7 @@ KEPT_FILES = (KEY_FILE, RATED)
 LEASE_SECONDS = 10.0  # a worker that was silent for longer is dead
 
 
-def backup(app: App, target: Path) -> Iterator[str]:
+def write_backup(app: App, target: Path) -> Iterator[str]:
     """Write a backup to `target` while the desk may run, and yield lines about it.
 
     InputError when the file exists, MissingError without the tools of PostgreSQL.
@@ -69,7 +71,7 @@ def backup(app: App, target: Path) -> Iterator[str]:
     yield "It holds personal data and keys: keep it closed, and delete it when it is too old"
 
 
-def restore(app: App, source: Path, *, replace: bool) -> Iterator[str]:
+def restore_backup(app: App, source: Path, *, replace: bool) -> Iterator[str]:
     """Restore the desk in this home from a backup, and yield lines about it.
 
     InputError when the file is damaged or of another kind of database. DeskError when a desk runs
@@ -81,17 +83,17 @@ def restore(app: App, source: Path, *, replace: bool) -> Iterator[str]:
             journal.workers.list_silent(LEASE_SECONDS)
         ):
             raise DeskError("a desk works on this database; stop it first")
-        told = _unpacked(source, Path(work))
-        if told["database"] != journal.engine.dialect.name:
+        manifest = _unpacked(source, Path(work))
+        if manifest["database"] != journal.engine.dialect.name:
             raise InputError(
-                f"{source} is of {told['database']}; set DESK_DATABASE_URL to such a one"
+                f"{source} is of {manifest['database']}; set DESK_DATABASE_URL to such a one"
             )
         if has_messages(journal.engine) and not replace:
             raise DeskError(
                 "there are messages here already; --replace puts the backup in their place"
             )
         receipts = read_erasures(journal.engine)
-        for name in told["files"]:
+        for name in manifest["files"]:
             if name != DATABASE:
                 _put(Path(work) / name, app.settings.home / name)
         replace_database(journal.engine, Path(work) / DATABASE)
@@ -99,9 +101,9 @@ def restore(app: App, source: Path, *, replace: bool) -> Iterator[str]:
         add_erasures(migrated.engine, receipts)
         migrated.append_audit(RESTORED)
         migrated.close()
-        yield f"restored the desk of {told['at']}, version {told['version']}"
+        yield f"restored the desk of {manifest['at']}, version {manifest['version']}"
         yield f"{_erase_again(app)} people were erased again"
-        yield f"{_put_back(app, datetime.fromisoformat(told['at']))} mails are taken in again"
+        yield f"{_put_back(app, datetime.fromisoformat(manifest['at']))} mails are taken in again"
         yield "start the desk: it looks up each reply before it sends it"
 
 
@@ -169,9 +171,11 @@ def _unpacked(source: Path, work: Path) -> dict[str, Any]:
     """Unpack a backup into `work` and return its manifest; InputError for a damaged one."""
     try:
         with tarfile.open(source) as archive:
-            archive.extractall(work, filter="data")
-        told: dict[str, Any] = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
-        wrong = [name for name, digest in told["files"].items() if _digest(work / name) != digest]
+            _unpack_files(archive, work)
+        manifest: dict[str, Any] = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
+        wrong = [
+            name for name, digest in manifest["files"].items() if _digest(work / name) != digest
+        ]
     except FileNotFoundError:
         raise InputError(
             f"{source} is damaged: a file in it is missing"
@@ -184,11 +188,31 @@ def _unpacked(source: Path, work: Path) -> dict[str, Any]:
         ) from None
     if wrong:
         raise InputError(f"{source} is damaged: {wrong[0]}")
-    if told["format"] != FORMAT or told["schema"] > HEAD:
+    if manifest["format"] != FORMAT or manifest["schema"] > HEAD:
         raise InputError(
-            f"{source} was made by version {told['version']}; install that or a newer one"
+            f"{source} was made by version {manifest['version']}; install that or a newer one"
         )
-    return told
+    return manifest
+
+
+def _unpack_files(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write the files of an archive below `folder`, with their times and their owner's rights.
+
+    TarError for a link, a device, or a file that would lie elsewhere. Python before 3.11.4, which
+    distributions still ship, has no filter for `extractall`.
+    """
+    for entry in archive:
+        if entry.isdir():
+            continue
+        path = folder / entry.name
+        content = archive.extractfile(entry) if entry.isfile() else None
+        if content is None or not path.resolve().is_relative_to(folder.resolve()):
+            raise tarfile.TarError(f"{entry.name} is no file of a backup")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        path.chmod(entry.mode & 0o755 | 0o600)
+        os.utime(path, (entry.mtime, entry.mtime))
 
 
 def _digest(path: Path) -> str:
@@ -216,7 +240,7 @@ def _erase_again(app: App) -> int:
     ]
     for address in back:
         with app.mail.archives() as archives:
-            erase(app, find_held(app, archives, [address]))
+            erase_personal_data(app, find_personal_data(app, archives, [address]))
     return len(back)
 
 

@@ -8,26 +8,26 @@ from bot.commands.terminal import DONE, Subcommands, add_command, print_json, pr
 
 def queue(arguments: argparse.Namespace) -> int:
     """List what waits for a person, the most urgent first."""
-    from bot.commands import cases
+    from bot.commands import case_review
     from bot.staff.staff_texts import read_staff_texts
 
     app = terminal.open_app(looks_back=True)
     texts = read_staff_texts(app.settings.knowledge)
-    wanted = cases.read_filter(
+    wanted = case_review.read_filter(
         app.knowledge, unclaimed=arguments.unclaimed, urgent=arguments.urgent,
         topic=arguments.topic, language=arguments.language, find=arguments.find,
     )  # fmt: skip
     asked = (app.journal, texts, app.knowledge, wanted, arguments.page)
     if arguments.json:
-        print_json(cases.queue_json(*asked))
+        print_json(case_review.queue_json(*asked))
     else:
-        print_rows(cases.queue_lines(*asked))
+        print_rows(case_review.queue_lines(*asked))
     return DONE
 
 
 def case(arguments: argparse.Namespace) -> int:
     """Show all of a case: conversation, reason, candidates, draft, what was done."""
-    from bot.commands.cases import case_lines
+    from bot.commands.case_review import case_lines
 
     print_text("\n".join(case_lines(terminal.open_app(looks_back=True), arguments.id)))
     return DONE
@@ -35,13 +35,13 @@ def case(arguments: argparse.Namespace) -> int:
 
 def decide(arguments: argparse.Namespace) -> int:
     """Approve, rewrite or close a waiting case."""
-    from bot.commands import cases
+    from bot.commands import case_review
 
-    text = arguments.text if arguments.file is None else cases.read_text_file(arguments.file)
-    done = cases.decide(
+    text = arguments.text if arguments.file is None else case_review.read_text_file(arguments.file)
+    done = case_review.decide_case(
         terminal.open_app(looks_back=True), arguments.id, text=text, approve=arguments.approve,
-        anyway=arguments.anyway, actor=cases.name_terminal_actor(), seen=arguments.seen,
-        take=arguments.take,
+        anyway=arguments.anyway, actor=case_review.name_terminal_actor(),
+        seen_version=arguments.seen, take=arguments.take,
         confirm=lambda shown: terminal.is_agreed(shown, "send this?", unasked=arguments.yes),
     )  # fmt: skip
     print_text(done)

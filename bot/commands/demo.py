@@ -12,7 +12,7 @@ from email.utils import make_msgid
 from functools import partial
 
 from bot.app import App
-from bot.commands.public_json import decision, rows
+from bot.commands.public_json import name_decision, response_lines
 from bot.domain import describe_rule
 from bot.errors import InputError, MissingError
 from bot.files import private_opener
@@ -27,8 +27,8 @@ LINK_FILE = "web-link"  # in the home
 DATABASE_SECONDS = 5.0  # between two attempts to open a database that is away when `serve` starts
 
 
-def serve(app: App) -> int:
-    """Serve until SIGINT or SIGTERM and return the exit code."""
+def serve_until_stopped(app: App) -> int:
+    """Take mail and answer it until SIGINT or SIGTERM, and return the exit code."""
     start_logging(app.settings.log)
     _check_settings(app)
     _wait_for_database(app)
@@ -36,22 +36,22 @@ def serve(app: App) -> int:
     return 0
 
 
-def demo(app: App, *, once: bool) -> int:
+def run_demo(app: App, *, once: bool) -> int:
     """Send the sample mails and show each as a row, then keep serving unless `once`.
 
     Returns the exit code: 1 when not every sample was handled.
     """
     samples = _samples()
-    seen: list[HandledMail] = []
+    handled_mails: list[HandledMail] = []
 
     run = secrets.token_hex(3)  # new senders for each run, so that caps do not count earlier runs
 
     def send_samples(service: Service) -> None:
         for number, sample in enumerate(samples, 1):
             _send_sample(app.settings, sample, run)
-            service.run(until=partial(_reached, seen, number))
+            service.run(until=partial(_reached, handled_mails, number))
         _say(
-            f"\n{len(seen)} of {len(samples)} sample mails handled; "
+            f"\n{len(handled_mails)} of {len(samples)} sample mails handled; "
             f"replies are in {app.settings.home}/mail/sent/new"
         )
         _say('try next:  incident-desk send "Were my API keys exposed?"     incident-desk queue')
@@ -62,11 +62,11 @@ def demo(app: App, *, once: bool) -> int:
 
     start_logging("ERROR")
     _check_settings(app)
-    _run(app, send_samples, lambda handled: _show(handled, seen))
-    return 0 if len(seen) >= len(samples) else 1
+    _run(app, send_samples, lambda handled: _show(handled, handled_mails))
+    return 0 if len(handled_mails) >= len(samples) else 1
 
 
-def send(settings: Settings, text: str, *, sender: str = "you@example.org") -> None:
+def send_mail(settings: Settings, text: str, *, sender: str = "you@example.org") -> None:
     """Send one mail to the local intake.
 
     InputError for an empty text, MissingError when no desk takes mail.
@@ -138,21 +138,21 @@ def _keep_link(service: Service) -> None:
     _say(f"the desk in a browser: its link is in {path}")
 
 
-def _reached(seen: list[HandledMail], number: int) -> bool:
-    return len(seen) >= number
+def _reached(handled_mails: list[HandledMail], number: int) -> bool:
+    return len(handled_mails) >= number
 
 
-def _show(handled: HandledMail, seen: list[HandledMail]) -> None:
-    seen.append(handled)
+def _show(handled: HandledMail, handled_mails: list[HandledMail]) -> None:
+    handled_mails.append(handled)
     _say("")
     said = (
-        decision(handled.response)
+        name_decision(handled.response)
         if handled.response and handled.verdict == "answer"
         else handled.verdict
     )
     _say(printable_line(f"[{said}] {handled.subject}  ({describe_rule(handled.rule)})"))
     if handled.response:
-        _say("\n".join(f"    {printable_line(row)}" for row in rows(handled.response)))
+        _say("\n".join(f"    {printable_line(row)}" for row in response_lines(handled.response)))
 
 
 def _samples() -> list[dict[str, str]]:

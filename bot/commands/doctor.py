@@ -18,7 +18,7 @@ from bot.files import find_linked_places, open_to_others
 from bot.journal import OutboxState
 from bot.journal.mail_outbox import NEEDS_PERSON
 from bot.llm.budget import NOT_ASKED
-from bot.outbound.self_check import stopped
+from bot.outbound.self_check import find_stopped_replies
 from bot.serve.health_checks import find_disk_fault, find_index_fault, find_send_fault
 from bot.settings import MailKind, Settings
 
@@ -82,7 +82,7 @@ def _left_out_answers(app: App) -> Iterator[HealthLine]:
 
 
 def _replies(app: App) -> Iterator[HealthLine]:
-    stays = next(stopped(app.outbound), "")
+    stays = next(find_stopped_replies(app.outbound), "")
     yield HealthLine(
         name="replies", good=not stays,
         says=f"the outbound check stops replies; {stays}" if stays else "every kind may leave",

@@ -28,7 +28,7 @@ def new(arguments: argparse.Namespace) -> int:
 
 def index(arguments: argparse.Namespace) -> int:
     """Bring the index up to date, and say what changed and what was learned."""
-    from bot.commands.knowledge import index_lines
+    from bot.commands.index_update import index_lines
 
     for line in index_lines(terminal.open_app(), ids=arguments.ids):
         print_text(line)
@@ -45,7 +45,7 @@ def knowledge_diff(arguments: argparse.Namespace) -> int:
 
 def knowledge_recall(arguments: argparse.Namespace) -> int:
     """List who was told what the post no longer says; --send corrects it, each once."""
-    from bot.commands import cases, recall
+    from bot.commands import case_review, recall
     from bot.corpus.changes import ChangeKind
 
     app = terminal.open_app(looks_back=True)
@@ -54,17 +54,17 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
     finder = app.recall(decided)
     entries = list(finder.find())
     if arguments.list:
-        recall.write_list([recall.entry_json(each) for each in entries], Path(arguments.list))
+        recall.write_list([recall.entry_json(entry) for entry in entries], Path(arguments.list))
     if arguments.send:
         done = recall.send_corrections(
-            finder, entries, actor=cases.name_terminal_actor(),
+            finder, entries, actor=case_review.name_terminal_actor(),
             per_minute=app.limits.corrections_per_minute,
             confirm=lambda shown: terminal.is_agreed(shown, "send these?", unasked=arguments.yes),
         )  # fmt: skip
         print_text(done)
     elif arguments.json:
-        for each in entries:
-            print_json(recall.entry_json(each))
+        for entry in entries:
+            print_json(recall.entry_json(entry))
     else:
         print_text("\n".join(recall.recall_lines(finder, entries)))
     return DONE
@@ -72,41 +72,43 @@ def knowledge_recall(arguments: argparse.Namespace) -> int:
 
 def knowledge_labels(arguments: argparse.Namespace) -> int:
     """List questions that people answered, and say which of them the desk learns from."""
-    from bot.commands import labels
+    from bot.commands import label_lines
 
     app = terminal.open_app(looks_back=True)
     if arguments.accept or arguments.reject:
-        done = labels.decide_labels(app.learning, accept=arguments.accept, reject=arguments.reject)
+        done = label_lines.decide_labels(
+            app.label_review, accept=arguments.accept, reject=arguments.reject
+        )
         print_rows(done)
         return DONE
-    waiting = app.learning.propose()
+    waiting = app.label_review.propose()
     if arguments.json:
         for each in waiting:
-            print_json(labels.label_json(each))
+            print_json(label_lines.label_json(each))
     else:
-        print_rows(labels.label_lines(waiting, app.knowledge))
+        print_rows(label_lines.label_lines(waiting, app.knowledge))
     return DONE
 
 
 def knowledge_answers(arguments: argparse.Namespace) -> int:
     """List answers of the support team, and say which of them others may get too."""
-    from bot.commands import answers, cases
+    from bot.commands import case_review, team_answer_actions
 
-    store, verb = terminal.open_app(looks_back=True).team_answers, arguments.verb
+    store, verb = terminal.open_app(looks_back=True).team_answer_review, arguments.verb
     if verb:
-        act = answers.Act(
-            store=store, case=arguments.case, actor=cases.name_terminal_actor(),
+        action = team_answer_actions.TeamAnswerAction(
+            store=store, case=arguments.case, actor=case_review.name_terminal_actor(),
             confirm=lambda shown: terminal.is_agreed(
                 shown, "use this answer?", unasked=arguments.yes
             ),
             question=arguments.question, text=arguments.text,
         )  # fmt: skip
-        print_rows(act.do(answers.Verb(verb)))
+        print_rows(action.perform(team_answer_actions.Verb(verb)))
         return DONE
     for each in store.list_all() if arguments.json else ():
         print_json(each.model_dump(mode="json"))
     if not arguments.json:
-        print_rows(answers.answer_lines(store.list_all()))
+        print_rows(team_answer_actions.team_answer_lines(store.list_all()))
     for fault in store.list_faults():
         terminal.say(f"warning: {fault}")
     return DONE

@@ -9,7 +9,7 @@ from bot.app import App
 from bot.channels.mail.intake import JudgedMail, judge_mail
 from bot.channels.mail.rules import MailVerdict
 from bot.channels.mail.sandbox import SafeParser
-from bot.commands.public_json import as_json
+from bot.commands.public_json import response_json
 from bot.domain import Message, describe_rule
 from bot.text.language import detect
 
@@ -38,7 +38,7 @@ class MailCheck:
     ) -> None:
         self.parser.close()
 
-    def file(self, name: str) -> dict[str, Any]:
+    def check_file(self, name: str) -> dict[str, Any]:
         """Return the public JSON about the mail in a file; OSError when it cannot be read."""
         parsed = judge_mail(Path(name).read_bytes(), self.parser, self.policy)
         verdict = parsed.ruling.verdict
@@ -61,4 +61,4 @@ class MailCheck:
             subject=parsed.heading, shown=parsed.shown, signature=parsed.signature,
         )  # fmt: skip
         response = self.app.responder.respond(message)
-        return as_json(response, compose_reply(response, self.app.knowledge))
+        return response_json(response, compose_reply(response, self.app.knowledge))

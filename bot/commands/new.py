@@ -97,7 +97,7 @@ def make_folder(folder: Path, text: str, address: str = "") -> Iterator[str]:
 @contextmanager
 def _removed_on_failure(folder: Path) -> Iterator[None]:
     """Make `folder` if it is missing; where the block fails, remove it and what the block made."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.iterdir())
     try:
@@ -105,8 +105,8 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
     except BaseException:
         for path in set(folder.iterdir()) - before:
             path.unlink()
-        for each in missing:
-            each.rmdir()
+        for path in missing:
+            path.rmdir()
         raise
 
 
@@ -152,12 +152,12 @@ def _table(guess: IncidentGuess, knowledge: Knowledge) -> Iterator[str]:
     yield ""
     yield "what was guessed; look at it and correct it in the file that is named"
     yield from (f"  {name:<12} {_cut(value):<62} {place}" for name, value, place in rows)
-    found = [*(f"{each} is on another domain and is not sent" for each in guess.unlisted)]
-    found += [w for w in knowledge.warnings if not any(each in w for each in guess.unlisted)]
-    if found:
+    remarks = [*(f"{each} is on another domain and is not sent" for each in guess.unlisted)]
+    remarks += [w for w in knowledge.warnings if not any(each in w for each in guess.unlisted)]
+    if remarks:
         yield ""
         yield "what to look at"
-        yield from (f"  {warning}" for warning in found)
+        yield from (f"  {warning}" for warning in remarks)
     yield ""
     yield f"replies come with the desk, in {len(knowledge.templates)} languages"
     yield f'next: incident-desk --knowledge {folder} ask "a question"'

@@ -46,7 +46,7 @@ PARTIES = re2.compile(HEADER.format("from|sender|return-path|to|cc|delivered-to"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldMail:
+class MailMatch:
     """A raw mail that names the person; `own` when they are its sender or a recipient."""
 
     archive: MailArchive = field(repr=False)
@@ -57,12 +57,12 @@ class HeldMail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class PersonalData:
     """Everything that is held about a person."""
 
     person: Person
     records: PersonRecords
-    mails: tuple[HeldMail, ...]
+    mails: tuple[MailMatch, ...]
     rated: int  # lines of the file of rated answers
     learned: frozenset[int]  # numbers of the labels in the knowledge folder
     team_answers: tuple[TeamAnswer, ...]  # to their questions, and others that name them
@@ -91,25 +91,27 @@ class Receipt:
     left: tuple[str, ...]
 
 
-def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -> Held:
+def find_personal_data(
+    app: App, archives: Sequence[MailArchive], names: Sequence[str]
+) -> PersonalData:
     """Return what is held about a person; the first of `names` is their address.
 
     InputError when it is no address, and for a name that is too short to search for.
     """
     person = _person(app.read_installation_key(), names)
-    mentions, called, mails = person.mentions, dict[str, None](), list[HeldMail]()
+    mentions, called, mails = person.mentions, dict[str, None](), list[MailMatch]()
     for archive in archives:
         for mail in archive.find(mentions.names, mentions.are_in_bytes):
             wrote = _names_in(FROM, mail.raw, mentions)
             called |= dict.fromkeys(_display_names(mail.raw)) if wrote else {}
             mails.append(
-                HeldMail(
+                MailMatch(
                     archive=archive, ref=mail.ref, folder=mail.folder,
                     own=_names_in(PARTIES, mail.raw, mentions), stays=mail.waiting and not wrote,
                 )
             )  # fmt: skip
     records = find_person(app.journal.engine, person)
-    return Held(
+    return PersonalData(
         person=person, records=records, mails=tuple(mails),
         learned=_find_learned(app, records.messages, mentions),
         team_answers=_find_team_answers(app, records.cases, mentions),
@@ -118,8 +120,8 @@ def find_held(app: App, archives: Sequence[MailArchive], names: Sequence[str]) -
     )  # fmt: skip
 
 
-def describe_held(app: App, held: Held) -> Iterator[str]:
-    """Yield what is held as lines of text."""
+def describe_personal_data(app: App, held: PersonalData) -> Iterator[str]:
+    """Yield lines about what is held: the numbers by place, other names, earlier erasures."""
     yield f"held about {', '.join(held.person.mentions.names)}:"
     for place, number in held.count().items():
         yield f"  {number:>6}  {place}"
@@ -131,8 +133,8 @@ def describe_held(app: App, held: Held) -> Iterator[str]:
         yield f"  erased before, {at}"
 
 
-def erase(app: App, held: Held) -> Receipt:
-    """Erase what is held, search everywhere again, and return the receipt.
+def erase_personal_data(app: App, held: PersonalData) -> Receipt:
+    """Erase what is held about a person, search everywhere again, and return the receipt.
 
     The raw mails are erased first, so that after a crash the next run can finish and no mail is
     taken in again.
@@ -142,7 +144,7 @@ def erase(app: App, held: Held) -> Receipt:
             mail.archive.delete(mail.ref)
     _erase_rated(app.settings.home, held.person.mentions)
     remove_labels(app.settings.knowledge, held.learned)
-    app.team_answers.forget_person(
+    app.team_answer_review.forget_person(
         held.records.cases, lambda answer: _names(answer, held.person.mentions)
     )
     journal = app.journal
@@ -157,8 +159,8 @@ def erase(app: App, held: Held) -> Receipt:
     )  # fmt: skip
 
 
-def export(app: App, held: Held, folder: Path) -> list[str]:
-    """Write what is held to a new `folder` and return the names of its files.
+def export_personal_data(app: App, held: PersonalData, folder: Path) -> list[str]:
+    """Write what is held about a person to a new `folder` and return the names of its files.
 
     What others wrote is not exported: rows and mails that only name the person are counted.
     InputError when the folder is not empty.
@@ -170,13 +172,13 @@ def export(app: App, held: Held, folder: Path) -> list[str]:
     names = [f"mails/{number}.eml" for number in range(1, len(raws) + 1)]
     for name, raw in zip(names, raws, strict=True):
         _write(folder / name, raw)
-    told = _own_rows(app, held) | {
+    content = _own_rows(app, held) | {
         "address": _address(held.person), "exported_at": stamp(app.journal.clock()),
         "raw_mails": names, "numbers": held.count(), "erased_before": _earlier(app, held.person),
     }  # fmt: skip
-    text = json.dumps(told, indent=1, ensure_ascii=False, default=str)
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
     _write(folder / "export.json", text.encode())
-    _write(folder / "export.txt", "\n".join(_readable(told)).encode())
+    _write(folder / "export.txt", "\n".join(_readable(content)).encode())
     return ["export.json", "export.txt", *names]
 
 
@@ -186,8 +188,8 @@ def trace_address(key: bytes, text: str) -> str:
     return hmac.new(key, lower, hashlib.sha256).hexdigest()
 
 
-def checked_address(text: str) -> str:
-    """Return an address without blanks around it; InputError for what is none."""
+def check_address(text: str) -> str:
+    """Return `text` without blanks around it; InputError where that is no e-mail address."""
     address = text.strip()
     local, _, domain = address.rpartition("@")
     if not local or not domain or len(address.split()) != 1:
@@ -196,7 +198,7 @@ def checked_address(text: str) -> str:
 
 
 def _person(key: bytes, names: Sequence[str]) -> Person:
-    address = checked_address(names[0])
+    address = check_address(names[0])
     try:
         mentions = Mentions([address, *names[1:]])
     except ValueError as error:
@@ -232,7 +234,7 @@ def _display_names(raw: bytes) -> Iterator[str]:
         yield name[:MAX_NAME_CHARACTERS]
 
 
-def _own_mails(held: Held) -> Iterator[tuple[HeldMail, bytes]]:
+def _own_mails(held: PersonalData) -> Iterator[tuple[MailMatch, bytes]]:
     """Yield the mails that the person wrote or received, each with its bytes, read again."""
     for archive in dict.fromkeys(mail.archive for mail in held.mails):
         own = {mail.ref: mail for mail in held.mails if mail.archive is archive and mail.own}
@@ -241,7 +243,7 @@ def _own_mails(held: Held) -> Iterator[tuple[HeldMail, bytes]]:
         yield from ((own[mail.ref], mail.raw) for mail in found if mail.ref in own)
 
 
-def _own_rows(app: App, held: Held) -> dict[str, Any]:
+def _own_rows(app: App, held: PersonalData) -> dict[str, Any]:
     records = held.records
     engine, messages = app.journal.engine, records.messages
     return {
@@ -261,18 +263,18 @@ def _own_rows(app: App, held: Held) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _readable(told: dict[str, Any]) -> Iterator[str]:
+def _readable(content: dict[str, Any]) -> Iterator[str]:
     """Yield the export as lines to read: messages, replies and decisions in order of time."""
-    yield f"What is held about {told['address']}, {told['exported_at']}"
-    said = [(row["received_at"], "You wrote", row["text"]) for row in told["messages"]]
-    for row in told["mails"]:
+    yield f"What is held about {content['address']}, {content['exported_at']}"
+    said = [(row["received_at"], "You wrote", row["text"]) for row in content["messages"]]
+    for row in content["mails"]:
         body = text_of(row["body"].encode("utf-8", "replace"))
         said.append((row["changed_at"], f"We wrote ({row['state']})", body))
-    said += [(row["decided_at"], "A person decided", row["action"]) for row in told["decisions"]]
+    said += [(row["decided_at"], "A person decided", row["action"]) for row in content["decisions"]]
     for at, what, text in sorted(said):
         yield f"\n--- {at}  {what}\n{text.rstrip()}"
     yield "\n--- Numbers by place"
-    yield from (f"{number:>6}  {place}" for place, number in told["numbers"].items())
+    yield from (f"{number:>6}  {place}" for place, number in content["numbers"].items())
 
 
 def _rated_lines(home: Path) -> list[str]:
@@ -307,7 +309,7 @@ def _names(answer: TeamAnswer, mentions: Mentions) -> bool:
     return mentions.are_in(f"{answer.question}\n{answer.answer}")
 
 
-def _left(app: App, held: Held) -> Iterator[str]:
+def _left(app: App, held: PersonalData) -> Iterator[str]:
     """Search every table, mail and file again, and yield where the person is still named."""
     mentions = held.person.mentions
     yield from (

@@ -16,18 +16,18 @@ def erase(arguments: argparse.Namespace) -> int:
 
     app = terminal.open_app()
     with app.mail.archives() as archives:
-        held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
-        shown = "\n".join(privacy.describe_held(app, held))
+        held = privacy.find_personal_data(app, archives, [arguments.address, *arguments.also])
+        description = "\n".join(privacy.describe_personal_data(app, held))
         if arguments.dry_run:
-            print_json({"found": held.count()}) if arguments.json else print_text(shown)
+            print_json({"found": held.count()}) if arguments.json else print_text(description)
             return DONE
         if arguments.json and not arguments.yes:
             raise InputError("--json shows nothing to agree to; say --yes, or --dry-run to look")
         if not arguments.json and not terminal.is_agreed(
-            shown, "erase this?", unasked=arguments.yes
+            description, "erase this?", unasked=arguments.yes
         ):
             raise DeskError("nothing was erased")
-        receipt = privacy.erase(app, held)
+        receipt = privacy.erase_personal_data(app, held)
     if arguments.json:
         print_json(asdict(receipt))
     else:
@@ -43,18 +43,18 @@ def export(arguments: argparse.Namespace) -> int:
 
     app = terminal.open_app()
     with app.mail.archives() as archives:
-        held = privacy.find_held(app, archives, [arguments.address, *arguments.also])
-        files = privacy.export(app, held, Path(arguments.out))
+        held = privacy.find_personal_data(app, archives, [arguments.address, *arguments.also])
+        files = privacy.export_personal_data(app, held, Path(arguments.out))
     print_text(f"{len(files)} files in {arguments.out}")
     return DONE
 
 
 def opt_out(arguments: argparse.Namespace) -> int:
     """Note that a person wants no mail that they did not ask for; replies still go out."""
-    from bot.commands import cases
+    from bot.commands import case_review
     from bot.commands.recall import note_opt_out
 
-    address, undo, actor = arguments.address, arguments.undo, cases.name_terminal_actor()
+    address, undo, actor = arguments.address, arguments.undo, case_review.name_terminal_actor()
     print_text(note_opt_out(terminal.open_app(), address, actor=actor, undo=undo))
     return DONE
 

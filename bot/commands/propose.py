@@ -50,31 +50,31 @@ def propose_lines(
         yield NONE_BARE
         return
     for passage in passages:
-        made = _without_known(propose(passage), knowledge)
-        path = write_proposal(knowledge.folder, passage, made)
+        wordings = _without_known(propose(passage), knowledge)
+        path = write_proposal(knowledge.folder, passage, wordings)
         yield (
-            f"{path}: {len(made.ask)} wordings, {len(made.near)} near questions, "
-            f"{len(made.gaps)} gaps"
+            f"{path}: {len(wordings.ask)} wordings, {len(wordings.near)} near questions, "
+            f"{len(wordings.gaps)} gaps"
         )
     yield NEXT
 
 
-def write_proposal(folder: Path, passage: Passage, made: ProposedWordings) -> Path:
+def write_proposal(folder: Path, passage: Passage, wordings: ProposedWordings) -> Path:
     """Write the proposal for a passage in the format of a questions file, and return its path."""
     rows: list[dict[str, object]] = []
-    if made.ask:
-        near = {"proposed": "\n".join(made.near)} if made.near else {}
+    if wordings.ask:
+        near = {"proposed": "\n".join(wordings.near)} if wordings.near else {}
         rows.append(
             {
                 "intent": f"proposed-{passage.id}", "answers": [passage.id],
-                "ask": {"en": "\n".join(made.ask)}, **({"near": near} if near else {}),
+                "ask": {"en": "\n".join(wordings.ask)}, **({"near": near} if near else {}),
             }
         )  # fmt: skip
-    if made.gaps:
+    if wordings.gaps:
         rows.append(
             {
                 "silent": f"gap-{passage.id}", "nearest": passage.id,
-                "ask": {"en": "\n".join(made.gaps)},
+                "ask": {"en": "\n".join(wordings.gaps)},
             }
         )  # fmt: skip
     path = folder / PROPOSED / f"{UNSAFE.sub('-', passage.id)}.yaml"
@@ -95,11 +95,11 @@ def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Blocks.add_representer(str, _as_block)
 
 
-def _without_known(made: ProposedWordings, knowledge: Knowledge) -> ProposedWordings:
+def _without_known(proposed: ProposedWordings, knowledge: Knowledge) -> ProposedWordings:
     """Return the proposal without wordings that the questions files already have."""
     known = {wording.text.casefold() for wording in knowledge.stated_wordings}
 
     def new(lines: Sequence[str]) -> tuple[str, ...]:
         return tuple(line for line in lines if line.casefold() not in known)
 
-    return ProposedWordings(ask=new(made.ask), near=new(made.near), gaps=new(made.gaps))
+    return ProposedWordings(ask=new(proposed.ask), near=new(proposed.near), gaps=new(proposed.gaps))

@@ -27,26 +27,26 @@ ESCALATE = "escalate"
 SILENT, THANKS = "silent", "thanks"  # decision and reason of a message that asks nothing
 
 
-def answer_lines(
-    lines: Iterable[bytes], one: Callable[[object], dict[str, Any]]
+def answer_json_lines(
+    lines: Iterable[bytes], answer_line: Callable[[object], dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], bool]]:
     """Yield the result for each JSON line and whether the line was valid.
 
-    `one` returns the result for a parsed line. The result for an invalid line holds an error, and
-    the lines after it are still read.
+    `answer_line` returns the result for a parsed line. The result for an invalid line holds an
+    error, and the lines after it are still read.
     """
     for number, raw in enumerate((each for each in lines if each.strip()), 1):
         line: object = None
         try:
             line = json.loads(raw.decode("utf-8", "replace"))
-            yield {"id": _id(line), **one(line)}, True
+            yield {"id": _id(line), **answer_line(line)}, True
         except (ValueError, RecursionError):
             yield {"id": None, "error": f"line {number} is no JSON object"}, False
         except InputError as error:
             yield {"id": _id(line), "error": str(error)}, False
 
 
-def text_of(line: object) -> str:
+def read_line_text(line: object) -> str:
     """Return the text of a line of `redact` or `guard`; InputError says what is wrong."""
     return check_size(str(_fields(line)["text"]))
 
@@ -58,9 +58,9 @@ def check_size(text: str) -> str:
     return text
 
 
-def message_of(line: object) -> Message:
+def read_line_message(line: object) -> Message:
     """Return a line of `ask --jsonl` as a redacted message; InputError says what is wrong."""
-    fields, text = _fields(line), text_of(line)
+    fields, text = _fields(line), read_line_text(line)
     if not text.strip():
         raise InputError("the text is empty")
     try:
@@ -77,23 +77,29 @@ def message_of(line: object) -> Message:
     return Message(text=masked.text, channel=channel, history=earlier, redactions=masked.spans)
 
 
-def decision(response: Response) -> str:
-    """Return the decision of a whole message: escalate before refuse before answer, else silent.
+def name_decision(response: Response) -> str:
+    """Return the decision of a whole message by its public name.
+
+    It is `escalate` if any part escalates, else `refuse` if any part is refused, else `answer`; a
+    message that asks nothing is `silent`.
 
     A suspicious mail that is answered from the post counts as escalated, because it opens a case.
     """
-    return ESCALATE if any(map(opens_case, response.outcomes)) else given(response)
+    return ESCALATE if any(map(opens_case, response.outcomes)) else name_visible_decision(response)
 
 
-def given(response: Response) -> str:
-    """Return the decision as the asker sees it; a case that opens besides an answer is ignored."""
-    kinds = {kind(o) for o in response.outcomes}
+def name_visible_decision(response: Response) -> str:
+    """Return the decision as the asker sees it, by its public name.
+
+    A case that opens beside an answer is ignored.
+    """
+    kinds = {name_kind(o) for o in response.outcomes}
     return next((k for k in (ESCALATE, "refuse", "answer") if k in kinds), SILENT)
 
 
-def reason(response: Response) -> str:
-    """Return the reason of the first outcome that led to the decision."""
-    decided = decision(response)
+def name_reason(response: Response) -> str:
+    """Return the public name of the reason of the first outcome that led to the decision."""
+    decided = name_decision(response)
     return next((o.reason.value for o in response.outcomes if _decides(o, decided)), THANKS)
 
 
@@ -103,10 +109,10 @@ def opens_case(outcome: Outcome) -> bool:
 
 
 def _decides(outcome: Outcome, decided: str) -> bool:
-    return opens_case(outcome) if decided == ESCALATE else kind(outcome) == decided
+    return opens_case(outcome) if decided == ESCALATE else name_kind(outcome) == decided
 
 
-def kind(outcome: Outcome) -> str:
+def name_kind(outcome: Outcome) -> str:
     """Return the public name of the kind of an outcome."""
     match outcome:
         case Answer():
@@ -119,11 +125,11 @@ def kind(outcome: Outcome) -> str:
             assert_never(outcome)
 
 
-def as_json(response: Response, reply: str) -> dict[str, Any]:
+def response_json(response: Response, reply: str) -> dict[str, Any]:
     """Return the public JSON of a response and its reply, without the id of its line."""
     return {
-        "decision": decision(response),
-        "reason": reason(response),
+        "decision": name_decision(response),
+        "reason": name_reason(response),
         "reply": reply,
         "lang": response.language,
         "parts": [_part(o) for o in response.outcomes],
@@ -138,7 +144,7 @@ def span_json(span: Span) -> dict[str, Any]:
     return {"kind": span.kind.value, "start": span.start, "end": span.end}
 
 
-def rows(response: Response) -> Iterator[str]:
+def response_lines(response: Response) -> Iterator[str]:
     """Yield lines of text about each question, or one for a message that asks nothing."""
     if not response.outcomes:
         yield f"{SILENT:<9}{THANKS}"
@@ -146,7 +152,8 @@ def rows(response: Response) -> Iterator[str]:
         passages = outcome.passages if isinstance(outcome, Answer) else outcome.candidates
         names = ", ".join(p.id for p in passages[:2])
         question = " ".join(outcome.question.split())[:70]
-        yield f"{kind(outcome):<9}{outcome.reason.value:<17}p={outcome.probability:.2f}  {question}"
+        decided = f"{name_kind(outcome):<9}{outcome.reason.value:<17}"
+        yield f"{decided}p={outcome.probability:.2f}  {question}"
         if names:
             yield f"{'':<9}{'quotes' if isinstance(outcome, Answer) else 'nearest'}: {names}"
 
@@ -155,7 +162,7 @@ def _part(outcome: Outcome) -> dict[str, Any]:
     quoted = outcome.passages if isinstance(outcome, Answer) else ()
     return {
         "question": outcome.question,
-        "decision": kind(outcome),
+        "decision": name_kind(outcome),
         "reason": outcome.reason.value,
         "probability": round(outcome.probability, 4),
         **_passages(quoted),

@@ -8,13 +8,13 @@ from typing import Any
 
 from bot.app import App
 from bot.channels.slack.mrkdwn import mask_address
-from bot.commands.knowledge import difference_lines
-from bot.commands.ledger import FORMULA_SIGNS
-from bot.commands.privacy import checked_address
+from bot.commands.index_update import difference_lines
+from bot.commands.ledger_export import FORMULA_SIGNS
+from bot.commands.privacy import check_address
 from bot.corpus import Knowledge, load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText, changes_since
 from bot.errors import InputError
-from bot.staff.outdated_answers import Held, Outdated, Recall
+from bot.staff.outdated_answers import HoldReason, OutdatedAnswer, Recall
 from bot.text.printable import shorten_line
 
 SAMPLES = 3  # corrections that are shown in full before a batch is approved
@@ -58,7 +58,7 @@ def decided_kinds(chosen: Mapping[ChangeKind, Sequence[str]], app: App) -> dict[
     return decided
 
 
-def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
+def recall_lines(recall: Recall, entries: Sequence[OutdatedAnswer]) -> Iterator[str]:
     """Yield lines about what changed since answers were sent, and who got an outdated one."""
     for change in recall.changes:
         yield from change_lines(change)
@@ -83,11 +83,16 @@ def recall_lines(recall: Recall, entries: Sequence[Outdated]) -> Iterator[str]:
 
 
 def send_corrections(
-    recall: Recall, entries: Sequence[Outdated], *, actor: str, per_minute: int, confirm: Confirm
+    recall: Recall,
+    entries: Sequence[OutdatedAnswer],
+    *,
+    actor: str,
+    per_minute: int,
+    confirm: Confirm,
 ) -> str:
     """Show the batch of corrections, store its mails if `confirm` agrees; return what was done."""
     ready = [entry for entry in entries if entry.held is None]
-    if not ready and not any(entry.held is Held.OPEN_CASE for entry in entries):
+    if not ready and not any(entry.held is HoldReason.OPEN_CASE for entry in entries):
         kept = recall.keep_decided(actor=actor)
         said = f"; what you said of {kept} changed passages is kept" if kept else ""
         return f"no correction waits to be sent{said}"
@@ -103,9 +108,9 @@ def send_corrections(
 def note_opt_out(app: App, address: str, *, actor: str, undo: bool) -> str:
     """Record that a person wants no corrections, or with `undo` that they do again.
 
-    Returns what was done. InputError when `address` is no address.
+    Return what was done. InputError when `address` is no address.
     """
-    opt_outs, person = app.journal.opt_outs, checked_address(address)
+    opt_outs, person = app.journal.opt_outs, check_address(address)
     if undo:
         return "they get corrections again" if opt_outs.remove(person) else "they had not opted out"
     if opt_outs.add(person, actor=actor):
@@ -127,7 +132,7 @@ def write_list(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
             rows.writerow({name: _harmless(str(entry[name] or "")) for name in columns} | texts)
 
 
-def entry_json(entry: Outdated) -> dict[str, Any]:
+def entry_json(entry: OutdatedAnswer) -> dict[str, Any]:
     """Return one conversation as the public JSON."""
     return {
         "conversation": entry.conversation_id,
@@ -144,7 +149,7 @@ def entry_json(entry: Outdated) -> dict[str, Any]:
 
 
 def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
-    told = [
+    earlier = [
         PassageText(id=p.id, version=p.version, heading=p.heading, text=p.text)
         for p in before.every_passage
     ]
@@ -153,7 +158,7 @@ def _changes(before: Knowledge, now: Knowledge) -> tuple[PassageChange, ...]:
         for p in now.every_passage
         if p.id not in before.passages
     )
-    return (*changes_since(told, now.passages), *new)
+    return (*changes_since(earlier, now.passages), *new)
 
 
 def _harmless(text: str) -> str:

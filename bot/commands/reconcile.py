@@ -9,7 +9,7 @@ from bot.journal import OutboxState
 LEASE_SECONDS = 10.0  # a mail in `sending` for longer belongs to a worker that is dead
 
 
-def reconcile(app: App) -> Iterator[str]:
+def reconcile_journal(app: App) -> Iterator[str]:
     """Decide and send what was left behind, and yield lines about it.
 
     It needs no jobs, which may be lost, but only the rows of the journal. A mail that waits for its

@@ -33,18 +33,18 @@ def report(arguments: argparse.Namespace) -> int:
 
 def gaps(arguments: argparse.Namespace) -> int:
     """Say what people ask that the desk does not answer, the most frequent first."""
-    from bot.commands import gaps as gap_report
+    from bot.commands import gap_report
 
     app = terminal.open_app(looks_back=True)
-    found = gap_report.read_gaps(app, arguments.since)
+    gap_list = gap_report.read_gaps(app, arguments.since)
     if arguments.html:
-        Path(arguments.html).write_text(gap_report.gap_page(found, app), encoding="utf-8")
+        Path(arguments.html).write_text(gap_report.gap_page(gap_list, app), encoding="utf-8")
         print_text(f"written to {arguments.html}")
     elif arguments.json:
-        for each in found:
-            print_json(gap_report.gap_json(each))
+        for gap in gap_list:
+            print_json(gap_report.gap_json(gap))
     else:
-        print_rows(gap_report.gap_lines(found, app))
+        print_rows(gap_report.gap_lines(gap_list, app))
     return DONE
 
 
@@ -59,9 +59,9 @@ def ledger_verify(arguments: argparse.Namespace) -> int:
 
 def ledger_export(arguments: argparse.Namespace) -> int:
     """Write who was told what, when, under which knowledge, by whom approved."""
-    from bot.commands.ledger import export as run
+    from bot.commands.ledger_export import export_ledger
 
-    for line in run(terminal.open_app(looks_back=True).journal, csv=arguments.csv):
+    for line in export_ledger(terminal.open_app(looks_back=True).journal, csv=arguments.csv):
         sys.stdout.write(line)
     return DONE
 

@@ -18,23 +18,23 @@ from bot.commands.terminal import (
 
 def serve(_arguments: argparse.Namespace) -> int:
     """Take mail and answer it until stopped."""
-    from bot.commands.demo import serve as run
+    from bot.commands.demo import serve_until_stopped
 
-    return run(terminal.open_app())
+    return serve_until_stopped(terminal.open_app())
 
 
 def demo(arguments: argparse.Namespace) -> int:
     """Serve, and play the sample mails through the SMTP port first."""
-    from bot.commands.demo import demo as run
+    from bot.commands.demo import run_demo
 
-    return run(terminal.open_app(), once=arguments.once)
+    return run_demo(terminal.open_app(), once=arguments.once)
 
 
 def send(arguments: argparse.Namespace) -> int:
     """Send a mail to the local intake."""
-    from bot.commands.demo import send as run
+    from bot.commands.demo import send_mail
 
-    run(
+    send_mail(
         terminal.open_app().settings,
         " ".join(arguments.text) or sys.stdin.read(),
         sender=arguments.sender,
@@ -45,26 +45,28 @@ def send(arguments: argparse.Namespace) -> int:
 
 def backup(arguments: argparse.Namespace) -> int:
     """Write the whole desk into one file, while it may run."""
-    from bot.commands.backup import backup as run
+    from bot.commands.backup import write_backup
 
-    print_text("\n".join(run(terminal.open_app(), Path(arguments.file))))
+    print_text("\n".join(write_backup(terminal.open_app(), Path(arguments.file))))
     return DONE
 
 
 def restore(arguments: argparse.Namespace) -> int:
     """Make the desk of this home from a backup; no desk may be running."""
-    from bot.commands.backup import restore as run
+    from bot.commands.backup import restore_backup
 
-    for line in run(terminal.open_app(), Path(arguments.file), replace=arguments.replace):
+    for line in restore_backup(
+        terminal.open_app(), Path(arguments.file), replace=arguments.replace
+    ):
         print_text(line)
     return DONE
 
 
 def reconcile(_arguments: argparse.Namespace) -> int:
     """Decide and send from the journal what a crash or an outage left behind."""
-    from bot.commands.reconcile import reconcile as run
+    from bot.commands.reconcile import reconcile_journal
 
-    print_text("\n".join(run(terminal.open_app())))
+    print_text("\n".join(reconcile_journal(terminal.open_app())))
     return DONE
 
 

@@ -75,14 +75,15 @@ def print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=True), flush=True)
 
 
-def is_agreed(shown: str, question: str, *, unasked: bool) -> bool:
-    """Show what would be done and return whether the person agrees.
+def is_agreed(description: str, question: str, *, unasked: bool) -> bool:
+    """Print `description`, which says what would be done, and return whether the person agrees.
 
-    With `unasked` nobody is asked and it is True. InputError when stdin is no terminal to ask on.
+    With `unasked` nobody is asked and the result is True. InputError when stdin is no terminal to
+    ask on.
     """
     if not unasked and not sys.stdin.isatty():
         raise InputError("nobody can be asked here; --yes does it without asking")
-    print_text(shown)
+    print_text(description)
     if unasked:
         return True
     try:
@@ -93,10 +94,10 @@ def is_agreed(shown: str, question: str, *, unasked: bool) -> bool:
 
 def answer_stream(answer_line: Callable[[object], dict[str, Any]]) -> int:
     """Print the result for each JSON line on stdin, in order, and return the exit code."""
-    from bot.commands.public_json import answer_lines
+    from bot.commands.public_json import answer_json_lines
 
     code = DONE
-    for answer, good in answer_lines(sys.stdin.buffer, answer_line):
+    for answer, good in answer_json_lines(sys.stdin.buffer, answer_line):
         code = code if good else BAD
         print_json(answer)
     return code

@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 def ask(arguments: argparse.Namespace) -> int:
     """Answer one text, or a stream of lines."""
     from bot.answering.reply import compose_reply
-    from bot.commands.public_json import as_json, message_of, rows
+    from bot.commands.public_json import read_line_message, response_json, response_lines
     from bot.llm.consult import describe_consultation
 
     app = terminal.open_app(once=not arguments.jsonl)
     if arguments.jsonl:
 
         def one(line: object) -> dict[str, Any]:
-            response = app.responder.respond(message_of(line))
-            return as_json(response, compose_reply(response, app.knowledge))
+            response = app.responder.respond(read_line_message(line))
+            return response_json(response, compose_reply(response, app.knowledge))
 
         return answer_stream(one)
     text = " ".join(arguments.text) or sys.stdin.read()
-    message = message_of({"text": text})
+    message = read_line_message({"text": text})
     explained: list[str] = []
     show = _explain(explained, app) if arguments.explain else None
     response = app.responder.respond(message, show)
     reply = compose_reply(response, app.knowledge)
     if arguments.json:
-        print_json(as_json(response, reply))
+        print_json(response_json(response, reply))
         return DONE
     print_text(reply)
-    lines = [*rows(response), *describe_consultation(response), *explained]
+    lines = [*response_lines(response), *describe_consultation(response), *explained]
     print_rows(f"# {line}" for line in lines)
     return DONE
 
@@ -65,11 +65,11 @@ def mail_check(arguments: argparse.Namespace) -> int:
 
 def redact(arguments: argparse.Namespace) -> int:
     """Mask secrets; the names of the incident are none."""
-    from bot.commands.public_json import span_json, text_of
+    from bot.commands.public_json import read_line_text, span_json
     from bot.redact import redact as mask
 
     def one(line: object) -> dict[str, Any]:
-        masked = mask(text_of(line))
+        masked = mask(read_line_text(line))
         return {"text": masked.text, "spans": [span_json(s) for s in masked.spans]}
 
     with suppress(DeskError):  # optional: with knowledge, the incident's names stay
@@ -81,12 +81,12 @@ def redact(arguments: argparse.Namespace) -> int:
 
 def guard(arguments: argparse.Namespace) -> int:
     """Say whether a text may leave as an automatic reply."""
-    from bot.commands.public_json import check_size, text_of
+    from bot.commands.public_json import check_size, read_line_text
 
     outbound = terminal.open_app().outbound
 
     def one(line: object) -> dict[str, Any]:
-        check = outbound.check(text_of(line))
+        check = outbound.check(read_line_text(line))
         return {"allowed": check.allowed, "why": check.why}
 
     if arguments.jsonl:
@@ -105,7 +105,7 @@ def _single(arguments: argparse.Namespace, make: Callable[[str], str]) -> int:
 
 def _checked(check: Any, name: str, *, jsonl: bool) -> int:
     try:
-        result = check.file(name)
+        result = check.check_file(name)
     except OSError as error:
         result = {"file": name, "error": error.strerror or "cannot be read"}
     if jsonl:

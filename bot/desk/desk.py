@@ -22,11 +22,11 @@ from bot.corpus.limits import Scope
 from bot.desk.checkpoints import Checkpoint, ignore_checkpoint
 from bot.desk.delivery import Delivery, cannot_tell
 from bot.desk.held_outcomes import (
-    all_held,
-    held_for_owner,
-    open_part,
-    read_by_person,
-    without_announced,
+    drop_announced,
+    escalate_text,
+    hold_all,
+    hold_answers,
+    keep_escalations,
 )
 from bot.domain import (
     NEAR,
@@ -137,27 +137,30 @@ class Desk:
         )
         draft = self._compose_draft(response)
         self.on_checkpoint(Checkpoint.RESPONDED)
-        for_person = self.journal.cases.has_claimed_case(message_id) or self._is_silenced(
-            message_id, response
+        # Nothing is sent automatically where a person has the case or was asked for earlier.
+        for_person = (
+            self.journal.cases.has_claimed_case(message_id)
+            or response.silenced
+            or self.journal.cases.has_asked_for_person(message_id)
         )
         if stored.verdict == HOLD or for_person:
-            held = held_for_owner(response) if for_person else all_held(response, Priority.NORMAL)
+            held = hold_answers(response) if for_person else hold_all(response, Priority.NORMAL)
             if stored.verdict == HOLD and not held.outcomes:
-                held = all_held(read_by_person(response, stored.text), Priority.NORMAL)
+                held = hold_all(escalate_text(response, stored.text), Priority.NORMAL)
             return self.journal.decide(message_id, held, draft=draft, reply=None)
-        to_say = without_announced(response, self.journal.cases.announced_priority(message_id))
+        to_say = drop_announced(response, self.journal.cases.announced_priority(message_id))
         reply = partial(self._compose_automatic, stored, to_say) if to_say.outcomes else None
-        open_draft = self._compose_draft(open_part(response)) if reply else draft
-
+        open_draft = self._compose_draft(keep_escalations(response)) if reply else draft
+        if_claimed = Decision(response=hold_answers(response), draft=draft)
         lone = self._find_lone_question(stored, message, response)
 
         def decide_capped(scope: Scope) -> Decision:
-            held = all_held(response, self._priority_of_cap(scope))
+            held = hold_all(response, self._priority_of_cap(scope))
             return Decision(response=held, draft=draft)
 
         decided = self.journal.decide(
             message_id, response, draft=open_draft, reply=reply, capped=decide_capped,
-            if_claimed=Decision(response=held_for_owner(response), draft=draft), question=lone,
+            if_claimed=if_claimed, question=lone,
         )  # fmt: skip
         for kind in dict.fromkeys(span.kind for span in response.redactions):
             log.warning("a secret was pasted", extra={"message_id": message_id, "kind": kind.value})
@@ -173,7 +176,7 @@ class Desk:
         sent = (turn.text.split() for turn in message.history if turn.role is Role.DESK)
         if not text or text not in sent:
             return response
-        return all_held(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
+        return hold_all(response, Priority.NORMAL, EscalationReason.ASKED_AGAIN)
 
     def deliver(self, conversation_id: int | None = None) -> int:
         """Deliver every mail that is due, and return how many the server accepted.
@@ -213,11 +216,11 @@ class Desk:
         if action is CaseAction.APPROVED and case.needs_call:
             raise BlockedError(CALL_FIRST.format(case=case_id))
         reply = None
+        if text and action is CaseAction.APPROVED:
+            self._check_draft(text)
         if text:
             stored = self.journal.read_message(case.message_id)
             turn = "person" + (f":{case.round}" if case.round else "")
-            if action is CaseAction.APPROVED:
-                self._check_draft(text)
             reply = self.compose_personal(stored, text, turn=turn)
         shared = None
         if share and text:
@@ -328,10 +331,6 @@ class Desk:
             return None
         vector = np.asarray(self.responder.finder.contact_classifier.vector(lone.text), np.float32)
         return OpenQuestion(vector=vector, is_alone=lone.is_alone, words=lone.words)
-
-    def _is_silenced(self, message_id: int, response: Response) -> bool:
-        """Return whether a person was asked for earlier: then nothing is sent automatically."""
-        return response.silenced or self.journal.cases.has_asked_for_person(message_id)
 
     def _check_draft(self, draft: str) -> None:
         """Raise BlockedError for a draft that the desk itself would not send any more."""

@@ -1,18 +1,21 @@
-"""Derives from a decided response what a person gets of it, and what a reply still has to say."""
+"""Derives from a decided response what goes to a person and what the automatic reply still says."""
 
 from dataclasses import replace
 
 from bot.domain import Escalation, EscalationReason, Outcome, Priority, Response
 
 
-def open_part(response: Response) -> Response:
-    """Return the response with its escalations alone; the automatic reply covers all else."""
+def keep_escalations(response: Response) -> Response:
+    """Return the response with its escalations alone, as the automatic reply says all else."""
     waiting = tuple(o for o in response.outcomes if isinstance(o, Escalation))
     return replace(response, outcomes=waiting, redactions=())
 
 
-def read_by_person(response: Response, text: str) -> Response:
-    """Return the response with one escalation that shows `text` of a mail that asks nothing."""
+def escalate_text(response: Response, text: str) -> Response:
+    """Return the response with a single escalation, which shows a person the `text` of a mail.
+
+    It is for a mail that asks nothing and has no outcome of its own.
+    """
     asked = Escalation(
         question=text, reason=EscalationReason.NO_QUESTION, priority=Priority.NORMAL,
         probability=0.0, candidates=(),
@@ -20,7 +23,7 @@ def read_by_person(response: Response, text: str) -> Response:
     return replace(response, outcomes=(asked,))
 
 
-def without_announced(response: Response, announced: Priority | None) -> Response:
+def drop_announced(response: Response, announced: Priority | None) -> Response:
     """Return the response without the escalations that an earlier reply has announced.
 
     They are announced again only when this mail pages and the case did not.
@@ -32,7 +35,7 @@ def without_announced(response: Response, announced: Priority | None) -> Respons
     return replace(response, outcomes=rest)
 
 
-def all_held(
+def hold_all(
     response: Response, priority: Priority, reason: EscalationReason = EscalationReason.HELD
 ) -> Response:
     """Return the response with every outcome held for a person, at one priority.
@@ -43,7 +46,7 @@ def all_held(
     return replace(response, outcomes=outcomes)
 
 
-def held_for_owner(response: Response) -> Response:
+def hold_answers(response: Response) -> Response:
     """Return the response with every answer and refusal held; escalations stay as they are."""
     outcomes = (
         o if isinstance(o, Escalation) else _held(o, Priority.NORMAL) for o in response.outcomes

@@ -10,7 +10,7 @@ import sqlalchemy as sql
 
 from bot.corpus.limits import FloodLimits
 from bot.journal.case_clusters import awaits_shared_answer, list_leads, lock_clusters
-from bot.journal.clock import Clock, after
+from bot.journal.clock import Clock, stamp_after
 from bot.journal.ranking import alike_key, is_proven_rank
 from bot.journal.tables import escalation
 from bot.journal.threads import is_open
@@ -66,7 +66,7 @@ def find_lead(
         query = sql.select(escalation.c.id, escalation.c.rank).where(
             column == key, column != "", is_open(escalation),
             escalation.c.fold_id.is_(None), escalation.c.rank <= rank,
-            escalation.c.opened_at > after(clock, -limits.fold_seconds),
+            escalation.c.opened_at > stamp_after(clock, -limits.fold_seconds),
         )  # fmt: skip
         alike = [
             row.id
@@ -96,19 +96,19 @@ def pass_lead_on(db: sql.Connection, case_id: int) -> None:
     below_it = sql.select(
         escalation.c.id, escalation.c.cluster_id, escalation.c.rank, escalation.c.vector
     ).where(*folded)
-    leads = [each for each in list_leads(db) if each.case_id != case_id]
+    leads = [lead for lead in list_leads(db) if lead.case_id != case_id]
     below: dict[int | None, list[int]] = defaultdict(list)
     for row in db.execute(below_it.order_by(escalation.c.id)):
         asks_another = row.cluster_id not in (None, own) and row.vector is not None
         near = [
-            (float(each.vector @ row.vector), each.case_id)
-            for each in (leads if asks_another else ())
-            if each.vector is not None and each.stands_for(row.rank)
+            (float(lead.vector @ row.vector), lead.case_id)
+            for lead in (leads if asks_another else ())
+            if lead.vector is not None and lead.stands_for(row.rank)
         ]
         below[max(near)[1] if near else None].append(row.id)
     if heirs := below.pop(None, []):
         db.execute(escalation.update().where(escalation.c.id == heirs[0]).values(fold_id=None))
         below[heirs[0]] = heirs[1:]
-    for lead, cases in below.items():
+    for new_lead, cases in below.items():
         moved = escalation.update().where(escalation.c.id.in_(cases))
-        db.execute(moved.values(fold_id=lead))
+        db.execute(moved.values(fold_id=new_lead))

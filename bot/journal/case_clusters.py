@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from bot.corpus.limits import FloodLimits
 from bot.journal.audit import append_audit
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, stamp, stamp_after
 from bot.journal.engine import reading, storable, writing
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.ranking import is_proven_rank
@@ -95,13 +95,13 @@ class ClusterCentres:
     def _refresh(self, db: sql.Connection) -> None:
         """Add the cases opened since the last call; all of them anew every `REBUILD_SECONDS`."""
         if self._rebuild_at <= stamp(self.clock()):
-            self._rebuild_at = after(self.clock, REBUILD_SECONDS)
+            self._rebuild_at = stamp_after(self.clock, REBUILD_SECONDS)
             self._places, self._seen = {}, 0
             self._sums = np.zeros((0, 0), np.float32)
         query = sql.select(escalation.c.id, escalation.c.cluster_id, escalation.c.vector).where(
             escalation.c.id > self._seen, escalation.c.cluster_id.is_not(None),
             escalation.c.vector.is_not(None),
-            escalation.c.opened_at > after(self.clock, -CLUSTER_SECONDS),
+            escalation.c.opened_at > stamp_after(self.clock, -CLUSTER_SECONDS),
         )  # fmt: skip
         for row in db.execute(query.order_by(escalation.c.id)):
             self._add(row.cluster_id, row.vector)
@@ -127,7 +127,7 @@ def is_surge(db: sql.Connection, limits: FloodLimits, clock: Clock) -> bool:
     """
     newest = sql.select(escalation.c.cluster_id, escalation.c.opened_at)
     lately = newest.order_by(escalation.c.id.desc()).limit(NEWEST_SHARE * limits.surge_after)
-    begin = after(clock, -limits.fold_seconds)
+    begin = stamp_after(clock, -limits.fold_seconds)
     came = sum(row.cluster_id is not None and row.opened_at > begin for row in db.execute(lately))
     return bool(came >= limits.surge_after)
 
@@ -140,7 +140,7 @@ def find_same_text(db: sql.Connection, text_key: str, clock: Clock) -> int | Non
     query = sql.select(escalation.c.cluster_id).where(
         escalation.c.text_key == text_key, escalation.c.text_key != "",
         escalation.c.cluster_id.is_not(None), escalation.c.vector.is_(None),
-        escalation.c.opened_at > after(clock, -CLUSTER_SECONDS),
+        escalation.c.opened_at > stamp_after(clock, -CLUSTER_SECONDS),
     )  # fmt: skip
     return db.execute(query.order_by(escalation.c.id).limit(1)).scalar()
 
@@ -315,14 +315,14 @@ class Clusters:
             own = db.execute(this.where(escalation.c.id == case_id)).one()
             groups = _group_by_cluster(own, db.execute(query))
             chosen = sorted(groups.values(), key=_CaseGroup.order)[:limit]
-            ids = [each.message_id for each in chosen]
+            ids = [group.message_id for group in chosen]
             texts = dict(db.execute(_TEXTS.where(message.c.id.in_(ids))).all())
         return [
             AskedQuestion(
-                cluster=each.cluster, text=" ".join(texts[each.message_id].split()),
-                count=each.count,
+                cluster=group.cluster, text=" ".join(texts[group.message_id].split()),
+                count=group.count,
             )
-            for each in chosen
+            for group in chosen
         ]  # fmt: skip
 
     def count_languages(self, case_id: int) -> dict[str, int]:

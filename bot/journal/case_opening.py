@@ -21,7 +21,7 @@ from bot.journal.case_clusters import (
     is_surge,
     lock_clusters,
 )
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, stamp, stamp_after
 from bot.journal.decision_queries import (
     MAX_OPEN_CASES_PER_THREAD,
     MERGED_CASE,
@@ -203,4 +203,4 @@ class CaseOpener:
         """Return the stamp at which a case of this priority is due, from now; empty for never."""
         if self._limits is None:
             return ""
-        return after(self._clock, 60 * self._limits.due_minutes[priority])
+        return stamp_after(self._clock, 60 * self._limits.due_minutes[priority])

@@ -15,7 +15,7 @@ from bot.journal.records import (
     CaseAction,
     CaseDecision,
     CaseQuestion,
-    Delivery,
+    DeliveryStatus,
     MessageState,
     OutboxState,
     Stage,
@@ -131,20 +131,20 @@ def text_for_staff(row: Any) -> str:
     others that the sender forwarded and the names of the attached files, where there are any.
     """
     headers: dict[str, str] = json.loads(row.headers)
-    shown, attached = headers.get("shown", ""), headers.get("attachments", "")
+    shown_mail, attached = headers.get("shown", ""), headers.get("attachments", "")
     signature = headers.get("signature", "")
     pieces = (
         headers.get("subject", ""),
         str(row.text),
         f"As their signature:\n{signature}" if signature else "",
-        f"They show us:\n{shown}" if shown else "",
+        f"They show us:\n{shown_mail}" if shown_mail else "",
         f"Attached:\n{attached}" if attached else "",
     )
     return "\n\n".join(piece for piece in pieces if piece)
 
 
-def stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
-    """Return a text for each case that changes whenever its card would look different.
+def read_card_stamps(db: sql.Connection, *, since: str) -> dict[int, str]:
+    """Return a stamp for each case: a text that changes whenever its card would look different.
 
     It covers, by case id and the most urgent first, open cases and those decided, merged or erased
     at `since` or later, without folded ones. No text of a message is read.
@@ -257,10 +257,10 @@ def _mails(
     return {row.message_id: row for row in db.execute(query)}
 
 
-def _delivery(mail: Any | None) -> Delivery | None:
+def _delivery(mail: Any | None) -> DeliveryStatus | None:
     if mail is None:
         return None
-    return Delivery(
+    return DeliveryStatus(
         state=OutboxState(mail.state), at=mail.changed_at, fault=mail.fault, body=bytes(mail.body)
     )  # fmt: skip
 

@@ -30,12 +30,12 @@ from bot.journal.case_queries import (
     LATER,
     details_key,
     mail_key,
+    read_card_stamps,
     read_case,
-    stamps,
     text_for_staff,
     version_of,
 )
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, stamp, stamp_after
 from bot.journal.decision_queries import (
     ANNOUNCED_PRIORITY,
     ASKED_FOR_PERSON,
@@ -185,7 +185,7 @@ class Cases:
                 values = {"action": action, "actor": actor, "decided_at": now}
                 db.execute(decision.insert().values(escalation_id=case_id, **values))
                 if shared and row.cluster_id is not None:
-                    due = after(self._clock, hold_seconds)
+                    due = stamp_after(self._clock, hold_seconds)
                     store_shared_answer(db, self._clock, row.cluster_id, shared, due_at=due)
                 self._update(db, row, state="decided")
                 if reply:
@@ -243,7 +243,7 @@ class Cases:
         It covers open cases and those decided in the last `days` days, by case id.
         """
         with reading(self._engine) as db:
-            return stamps(db, since=after(self._clock, -86_400 * days))
+            return read_card_stamps(db, since=stamp_after(self._clock, -86_400 * days))
 
     def change(
         self, case_id: int, *, actor: str, change: CaseChange, owner: str, version: str = ""
@@ -425,7 +425,7 @@ class Cases:
         """Store a mail that may leave in `seconds`."""
         origin = MailOrigin(key=key, message_id=row.message_id, conversation_id=row.conversation_id)
         values = new_outbox_row(origin, reply, automatic=False, now=self._now())
-        values["next_attempt_at"] = after(self._clock, seconds)
+        values["next_attempt_at"] = stamp_after(self._clock, seconds)
         db.execute(outbox.insert().values(values))
 
     def _now(self) -> str:

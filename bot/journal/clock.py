@@ -17,15 +17,15 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def longest_ahead(clock: Clock, seconds: float) -> str:
+def latest_plausible_stamp(clock: Clock, seconds: float) -> str:
     """Return the latest plausible stamp of an attempt that was put off by at most `seconds`.
 
     A later stamp was written while the clock was ahead; believing it would delay the row by that
     error.
     """
-    return after(clock, seconds + MAX_SKEW_SECONDS)
+    return stamp_after(clock, seconds + MAX_SKEW_SECONDS)
 
 
-def after(clock: Clock, seconds: float) -> str:
-    """Return the stamp of the moment `seconds` after now; a negative number means the past."""
+def stamp_after(clock: Clock, seconds: float) -> str:
+    """Return the stamp of the moment `seconds` after now, or before it for a negative number."""
     return stamp(clock() + timedelta(seconds=seconds))

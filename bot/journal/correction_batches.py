@@ -12,7 +12,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.journal.clock import Clock, stamp
-from bot.journal.corrections import exclude_others
+from bot.journal.corrections import lock_corrections
 from bot.journal.engine import reading, writing
 from bot.journal.records import BatchState
 from bot.journal.tables import correction_batch
@@ -46,7 +46,7 @@ class CorrectionBatches:
         this = correction_batch.c.key == key
         offered = correction_batch.c.state == BatchState.OFFERED
         with writing(self._engine) as db:
-            exclude_others(db)
+            lock_corrections(db)
             others = sql.and_(~this, offered)
             replaced = tuple(db.execute(sql.select(correction_batch.c.key).where(others)).scalars())
             db.execute(correction_batch.update().where(others).values(state=BatchState.REPLACED))

@@ -65,8 +65,8 @@ class SentAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The content of a correction: the current passages that a conversation is sent.
+class CorrectionContent:
+    """The content of a correction: the current passages that are sent to a conversation.
 
     `alike` are passages that say the same as one of them and therefore need not be sent.
     """
@@ -118,14 +118,14 @@ class Corrections:
             if not _unknown(db, passages):
                 return 0
         with writing(self._engine) as db:
-            exclude_others(db)
+            lock_corrections(db)
             new = _unknown(db, passages)
-            seen = stamp(self._clock())  # one time for all passages of this call
+            first_seen_at = stamp(self._clock())  # one time for all passages of this call
             for each in new:
                 db.execute(
                     passage_text.insert().values(
                         passage=each.id, version=each.version, heading=storable(each.heading),
-                        text=storable(each.text), seen_at=seen,
+                        text=storable(each.text), seen_at=first_seen_at,
                     )
                 )  # fmt: skip
         return len(new)
@@ -167,11 +167,11 @@ class Corrections:
     def list_told(self) -> dict[int, frozenset[tuple[str, str]]]:
         """Return the passages, with versions, of the corrections and notes of each conversation."""
         query = sql.select(correction.c.conversation_id, correction.c.passage, correction.c.version)
-        told: dict[int, set[tuple[str, str]]] = {}
+        content: dict[int, set[tuple[str, str]]] = {}
         with reading(self._engine) as db:
             for row in db.execute(query):
-                told.setdefault(row.conversation_id, set()).add((row.passage, row.version))
-        return {conversation: frozenset(pairs) for conversation, pairs in told.items()}
+                content.setdefault(row.conversation_id, set()).add((row.passage, row.version))
+        return {conversation: frozenset(pairs) for conversation, pairs in content.items()}
 
     def list_quoted(self) -> frozenset[tuple[str, str]]:
         """Return each passage, with its version, that was quoted or was a candidate for it."""
@@ -197,17 +197,17 @@ class Corrections:
         this = sql.and_(*(passage_change.c[name] == value for name, value in named.items()))
         values = {"kind": kind, "actor": actor, "at": stamp(self._clock())}
         with writing(self._engine) as db:
-            exclude_others(db)
+            lock_corrections(db)
             if not db.execute(passage_change.update().where(this).values(values)).rowcount:
                 db.execute(passage_change.insert().values(named | values))
 
     def enqueue(
         self,
-        mails: Sequence[tuple[Told, Reply]],
-        notes: Sequence[Told] = (),
+        mails: Sequence[tuple[CorrectionContent, Reply]],
+        notes: Sequence[CorrectionContent] = (),
         *,
         approval: Approval,
-        is_wanted: Callable[[Told, Reply], bool] = lambda _told, _reply: True,
+        is_wanted: Callable[[CorrectionContent, Reply], bool] = lambda _content, _reply: True,
     ) -> int:
         """Store corrections and notes for open cases in one commit; return how many mails are new.
 
@@ -219,27 +219,29 @@ class Corrections:
         call stores them later. A correction that is stored already is not stored again.
         """
         with writing(self._engine) as db:
-            exclude_others(db)
-            known = _known_keys(db) | _erased_keys(db, [told for told, _ in mails])
+            lock_corrections(db)
+            known = _known_keys(db) | _erased_keys(db, [content for content, _ in mails])
             new = [
-                (told, reply)
-                for told, reply in mails
-                if told.key not in known and is_wanted(told, reply)
+                (content, reply)
+                for content, reply in mails
+                if content.key not in known and is_wanted(content, reply)
             ]
             dues = self._free_times(db, approval.per_minute)
             stored = 0
-            for (told, reply), due in zip(new, dues, strict=False):
+            for (content, reply), due in zip(new, dues, strict=False):
                 origin = MailOrigin(
-                    key=told.key, message_id=told.message_id, conversation_id=told.conversation_id
+                    key=content.key,
+                    message_id=content.message_id,
+                    conversation_id=content.conversation_id,
                 )
                 row = new_outbox_row(origin, reply, automatic=True, now=stamp(self._clock()))
                 row |= {"next_attempt_at": stamp(due)}
                 mail_id = db.execute(outbox.insert().values(row)).inserted_primary_key
-                self._record(db, told, approval, mail_id[0] if mail_id else None)
+                self._record(db, content, approval, mail_id[0] if mail_id else None)
                 stored += 1
-            for told in notes:
-                if self._record(db, told, approval, None):
-                    _redraw_cases(db, told.conversation_id)
+            for content in notes:
+                if self._record(db, content, approval, None):
+                    _redraw_cases(db, content.conversation_id)
             if approval.batch:
                 _count_stored(db, approval.batch, stored, all_of_it=stored == len(new))
         return stored
@@ -262,34 +264,38 @@ class Corrections:
             due += step
 
     def _record(
-        self, db: sql.Connection, told: Told, approval: Approval, mail_id: int | None
+        self,
+        db: sql.Connection,
+        content: CorrectionContent,
+        approval: Approval,
+        mail_id: int | None,
     ) -> bool:
         """Record the passages of a correction or note; return False if all were recorded before."""
-        of = correction.c.conversation_id == told.conversation_id
+        of = correction.c.conversation_id == content.conversation_id
         known = {(r.passage, r.version) for r in db.execute(sql.select(correction).where(of))}
-        every = dict.fromkeys((*told.passages, *told.alike))
+        every = dict.fromkeys((*content.passages, *content.alike))
         new = [each for each in every if each not in known]
         now = stamp(self._clock())
         for passage, version in new:
             db.execute(
                 correction.insert().values(
-                    conversation_id=told.conversation_id, passage=passage, version=version,
-                    quoted=(passage, version) in told.passages, outbox_id=mail_id,
+                    conversation_id=content.conversation_id, passage=passage, version=version,
+                    quoted=(passage, version) in content.passages, outbox_id=mail_id,
                     knowledge=approval.knowledge, actor=approval.actor, at=now,
                 )
             )  # fmt: skip
         if new:
             what = "corrected" if mail_id else "outdated"
             event = f"{what}:{approval.knowledge}"
-            append_audit(db, now, approval.actor, event, told.message_id)
+            append_audit(db, now, approval.actor, event, content.message_id)
         return bool(new)
 
-    def _read_answers(self, after: int) -> list[SentAnswer]:
+    def _read_answers(self, stamp_after: int) -> list[SentAnswer]:
         query = (
             sql.select(outbox, message.c.erased_at)
             .join(message, message.c.id == outbox.c.message_id)
             .where(
-                outbox.c.id > after,
+                outbox.c.id > stamp_after,
                 outbox.c.state == OutboxState.SENT,
                 outbox.c.channel == "email",
                 sql.not_(outbox.c.dedupe_key.startswith(CORRECTION)),
@@ -335,12 +341,12 @@ def _known_keys(db: sql.Connection) -> frozenset[str]:
     return frozenset(db.execute(query).scalars())
 
 
-def _erased_keys(db: sql.Connection, mails: Sequence[Told]) -> frozenset[str]:
+def _erased_keys(db: sql.Connection, mails: Sequence[CorrectionContent]) -> frozenset[str]:
     """Return the keys of corrections to erased people; nobody else is erased until the commit."""
     query = sql.select(message.c.id, message.c.erased_at).order_by(message.c.id)
-    asked = query.where(message.c.id.in_([told.message_id for told in mails]))
+    asked = query.where(message.c.id.in_([content.message_id for content in mails]))
     erased = {row.id for row in db.execute(asked.with_for_update(read=True)) if row.erased_at}
-    return frozenset(told.key for told in mails if told.message_id in erased)
+    return frozenset(content.key for content in mails if content.message_id in erased)
 
 
 def _redraw_cases(db: sql.Connection, conversation_id: int) -> None:
@@ -357,6 +363,6 @@ def _count_stored(db: sql.Connection, batch: str, stored: int, *, all_of_it: boo
     db.execute(correction_batch.update().where(correction_batch.c.key == batch).values(values))
 
 
-def exclude_others(db: sql.Connection) -> None:
+def lock_corrections(db: sql.Connection) -> None:
     """Keep others from storing texts, corrections and their batches until this transaction ends."""
     lock_until_commit(db, AdvisoryLock.CORRECTIONS)

@@ -68,14 +68,14 @@ class DatabaseFile:
                 db.set_progress_handler(
                     lambda: int(time.monotonic() > end), OPERATIONS_BETWEEN_LOOKS
                 )
-                found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+                result = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.OperationalError:  # its time is over, or another process has the lock
             return ""
         except sqlite3.DatabaseError as error:
-            found = str(error)
-        if found == "ok":
+            result = str(error)
+        if result == "ok":
             return ""
-        return f"the database {self.path} is damaged ({found.splitlines()[-1]}); {RESTORE}"
+        return f"the database {self.path} is damaged ({result.splitlines()[-1]}); {RESTORE}"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

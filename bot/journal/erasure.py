@@ -18,7 +18,7 @@ from bot.journal.audit import append_audit
 from bot.journal.card_folding import pass_lead_on
 from bot.journal.case_clusters import withdraw_shared_answer
 from bot.journal.case_opening import JOINED
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, stamp, stamp_after
 from bot.journal.engine import reading, writing
 from bot.journal.person_search import Person, PersonRecords, with_later_rows
 from bot.journal.rate_limits import CountHasher
@@ -72,7 +72,7 @@ def erase_person(
         _erase_cases(db, records, now)
         # And now nobody decides these cases.
         records = with_later_rows(db, records)
-        _erase_typed_texts(db, records, before=after(clock, -WINDOW_SECONDS))
+        _erase_typed_texts(db, records, before=stamp_after(clock, -WINDOW_SECONDS))
         _erase_mails(db, records)
         _erase_posts(db, records, now, stub)
         for (table, column), keys in records.named.items():
@@ -133,18 +133,25 @@ def _erase_typed_texts(db: sql.Connection, records: PersonRecords, *, before: st
 
 
 def _erase_messages(db: sql.Connection, records: PersonRecords, now: str) -> None:
-    for each in records.conversations:
-        row = conversation.update().where(conversation.c.id == each)
-        db.execute(row.values(thread_key=f"erased:{each}", thread=f"erased:{each}"))
-    for each in records.messages:
-        this = message.c.id == each
+    for conversation_id in records.conversations:
+        row = conversation.update().where(conversation.c.id == conversation_id)
+        db.execute(
+            row.values(thread_key=f"erased:{conversation_id}", thread=f"erased:{conversation_id}")
+        )
+    for message_id in records.messages:
+        this = message.c.id == message_id
         undecided = sql.and_(this, message.c.state == MessageState.RECEIVED)
         dropped = {"state": MessageState.DROPPED, "decided_at": now}
         db.execute(message.update().where(undecided).values(**dropped))
-        values = {"key": f"erased:{each}", "headers": "{}", "redactions": "[]", "erased_at": now}
+        values = {
+            "key": f"erased:{message_id}",
+            "headers": "{}",
+            "redactions": "[]",
+            "erased_at": now,
+        }
         empty = dict.fromkeys(("raw_ref", "sender", "text", "message_id_header"), "")
         db.execute(message.update().where(this).values(**values, **empty))
-        append_audit(db, now, ACTOR, "erased", each)
+        append_audit(db, now, ACTOR, "erased", message_id)
     asked = outcome.c.message_id.in_(records.messages)
     db.execute(outcome.update().where(asked).values(question=""))
 
@@ -153,18 +160,19 @@ def _erase_cases(db: sql.Connection, records: PersonRecords, now: str) -> None:
     """Blank the drafts and close what is open; mails of others that joined get their own case."""
     these = sql.select(escalation.c.id).where(escalation.c.id.in_(records.cases))
     db.execute(these.order_by(escalation.c.id).with_for_update())  # all, before any other lock
-    for each in records.cases:
-        this = escalation.c.id == each
+    for case_id in records.cases:
+        this = escalation.c.id == case_id
         row = db.execute(sql.select(escalation).where(this)).one()
         values: dict[str, Any] = {"draft": "", "version": row.version + 1, "touched_at": now}
         values |= {"sender_key": "", "text_key": "", "vector": None}
-        withdraw_shared_answer(db, each)  # the answer was written to this person and may name them
+        # The answer was written to this person and may name them.
+        withdraw_shared_answer(db, case_id)
         if row.state == "open":
             _promote_joined(db, row, records)
-            pass_lead_on(db, each)
+            pass_lead_on(db, case_id)
             values |= {"state": "decided", "due_at": ""}
             decided = {"action": CaseAction.ERASED, "actor": ACTOR, "decided_at": now}
-            db.execute(decision.insert().values(escalation_id=each, **decided))
+            db.execute(decision.insert().values(escalation_id=case_id, **decided))
         db.execute(escalation.update().where(this).values(**values))
 
 

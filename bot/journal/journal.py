@@ -30,7 +30,7 @@ from bot.journal.audit import append_audit
 from bot.journal.case_clusters import Clusters
 from bot.journal.case_opening import CaseOpener
 from bot.journal.cases import Cases, EnqueueJob, is_claimed
-from bot.journal.clock import Clock, after, stamp, wall_clock
+from bot.journal.clock import Clock, stamp, stamp_after, wall_clock
 from bot.journal.correction_batches import CorrectionBatches
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Corrections
 from bot.journal.database_file import DatabaseFile
@@ -191,7 +191,7 @@ class Journal:
         """Return the conversations with a message undecided for longer than `seconds`."""
         query = sql.select(message.c.conversation_id).where(
             message.c.state == MessageState.RECEIVED,
-            message.c.received_at < after(self.clock, -seconds),
+            message.c.received_at < stamp_after(self.clock, -seconds),
         )
         with reading(self.engine) as db:
             return list(db.execute(query.distinct()).scalars())
@@ -276,13 +276,13 @@ class Journal:
                 self._append_audit(db, "desk", f"cap:{cap}", message_id)
             case_number = self._insert_outcomes(db, message_id, response, draft, question)
             if reply:
-                made = reply(case_number) if callable(reply) else reply
+                mail = reply(case_number) if callable(reply) else reply
                 origin = MailOrigin(
                     key=f"reply:{message_id}", message_id=message_id,
                     conversation_id=row.conversation_id,
                 )  # fmt: skip
                 db.execute(
-                    outbox.insert().values(new_outbox_row(origin, made, automatic=True, now=now))
+                    outbox.insert().values(new_outbox_row(origin, mail, automatic=True, now=now))
                 )
             self._append_decided(db, message_id, response)
         return StoredDecision(response=response, cap=cap or "", case_number=case_number)
@@ -300,7 +300,7 @@ class Journal:
     def count_recent(self, event: str, seconds: float) -> int:
         """Return how often `event` was appended to the audit in the last `seconds`."""
         query = sql.select(sql.func.count()).select_from(audit)
-        query = query.where(audit.c.event == event, audit.c.at > after(self.clock, -seconds))
+        query = query.where(audit.c.event == event, audit.c.at > stamp_after(self.clock, -seconds))
         with reading(self.engine) as db:
             return db.execute(query).scalar_one()
 
@@ -425,15 +425,15 @@ def _lock_marks(db: sql.Connection) -> None:
     lock_until_commit(db, AdvisoryLock.KEY_MARK)
 
 
-def _outcome(message_id: int, place: int, each: Outcome, response: Response) -> dict[str, Any]:
-    quoted = getattr(each, "passages", each.candidates)
+def _outcome(message_id: int, place: int, decided: Outcome, response: Response) -> dict[str, Any]:
+    quoted = getattr(decided, "passages", decided.candidates)
     return {
         "message_id": message_id,
         "place": place,
-        "kind": type(each).__name__.lower(),
-        "reason": each.reason.value,
-        "probability": each.probability,
-        "question": storable(each.question),
+        "kind": type(decided).__name__.lower(),
+        "reason": decided.reason.value,
+        "probability": decided.probability,
+        "question": storable(decided.question),
         "passages": json.dumps([[p.id, p.version] for p in quoted]),
         "knowledge": response.knowledge,
     }

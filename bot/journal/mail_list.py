@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from bot.domain import SenderProof
 from bot.journal.case_queries import read_question
 from bot.journal.engine import reading
-from bot.journal.records import CaseQuestion, Delivery, MessageState, OutboxState
+from bot.journal.records import CaseQuestion, DeliveryStatus, MessageState, OutboxState
 from bot.journal.tables import decision, escalation, message, outbox, outcome
 
 
@@ -20,7 +20,7 @@ class SentMail:
     """A mail of ours and how far it is; `automatic` says that no person has written it."""
 
     automatic: bool
-    delivery: Delivery
+    delivery: DeliveryStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def list_mails(engine: Engine, *, limit: int, before: int | None = None) -> list
     return _read(engine, query.where(message.c.id < before) if before else query)
 
 
-def read_mail(engine: Engine, message_id: int) -> ListedMail | None:
+def read_listed_mail(engine: Engine, message_id: int) -> ListedMail | None:
     """Return the mail with this id, or None when there is none."""
     return next(iter(_read(engine, sql.select(message).where(message.c.id == message_id))), None)
 
@@ -102,7 +102,7 @@ def _mail(row: Any, outcomes: list[Any], sent: list[Any], cases: list[Any]) -> L
 
 
 def _sent(row: Any) -> SentMail:
-    delivery = Delivery(
+    delivery = DeliveryStatus(
         state=OutboxState(row.state), at=row.changed_at, fault=row.fault, body=bytes(row.body)
     )
     return SentMail(automatic=row.automatic, delivery=delivery)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from bot.domain import EscalationReason, Priority
 from bot.journal.case_opening import CaseOpener
-from bot.journal.clock import Clock, after, longest_ahead, stamp
+from bot.journal.clock import Clock, latest_plausible_stamp, stamp, stamp_after
 from bot.journal.engine import reading, writing
 from bot.journal.ledger import LEDGER_EVENTS, append_to_ledger
 from bot.journal.records import OutboxState, OutgoingMail, Reply
@@ -100,7 +100,7 @@ class MailOutbox:
         """
         return self._move(
             mail_id, (OutboxState.SENDING, OutboxState.UNKNOWN), OutboxState.READY, attempt,
-            fault=fault, next_attempt_at=after(self._clock, seconds),
+            fault=fault, next_attempt_at=stamp_after(self._clock, seconds),
         )  # fmt: skip
 
     def retry_now(self) -> int:
@@ -124,7 +124,7 @@ class MailOutbox:
         """Return the mails whose fate has been unknown for longer than `seconds`, oldest first."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.UNKNOWN,
-            outbox.c.changed_at < after(self._clock, -seconds),
+            outbox.c.changed_at < stamp_after(self._clock, -seconds),
         )
         return self._read(query.order_by(outbox.c.id))
 
@@ -132,13 +132,13 @@ class MailOutbox:
         """Return mails that a worker of `by` claimed `seconds` ago or earlier without a result."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
-            outbox.c.changed_at <= after(self._clock, -seconds),
+            outbox.c.changed_at <= stamp_after(self._clock, -seconds),
         )
         return self._read(query.where(outbox.c.worker.in_(by)).order_by(outbox.c.id))
 
     def count_overdue(self, seconds: float) -> int:
         """Return how many mails should have gone out and were not touched for `seconds`."""
-        before = after(self._clock, -seconds)
+        before = stamp_after(self._clock, -seconds)
         sending = sql.and_(outbox.c.state == OutboxState.SENDING, outbox.c.changed_at < before)
         ready = sql.and_(outbox.c.state == OutboxState.READY, outbox.c.next_attempt_at < before)
         query = sql.select(sql.func.count()).select_from(outbox).where(sql.or_(sending, ready))
@@ -156,7 +156,7 @@ class MailOutbox:
         """Return mails in `sending` for longer than the lease whose worker is not on record."""
         query = sql.select(outbox).where(
             outbox.c.state == OutboxState.SENDING,
-            outbox.c.changed_at < after(self._clock, -lease_seconds),
+            outbox.c.changed_at < stamp_after(self._clock, -lease_seconds),
             outbox.c.worker.not_in(sql.select(worker.c.id)),
         )
         return self._read(query.order_by(outbox.c.id))
@@ -193,7 +193,7 @@ class MailOutbox:
 
     def _is_due(self) -> tuple[sql.ColumnElement[bool], ...]:
         """Return the conditions for mails that can be delivered now."""
-        too_late = longest_ahead(self._clock, self._longest_wait)
+        too_late = latest_plausible_stamp(self._clock, self._longest_wait)
         now, due_at = stamp(self._clock()), outbox.c.next_attempt_at
         return outbox.c.state == OutboxState.READY, sql.or_(due_at <= now, due_at > too_late)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from bot.corpus.limits import FloodLimits
 from bot.domain import EscalationReason, Priority, SenderProof
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, stamp, stamp_after
 from bot.journal.engine import reading, writing
 from bot.journal.tables import escalation, message
 from bot.text.domains import fold_address, registrable_domain
@@ -108,7 +108,7 @@ class Pages:
     def _is_within(self, db: sql.Connection, case: Any, limits: FloodLimits) -> bool:
         recent = sql.select(message.c.sender, message.c.proof).select_from(escalation).join(
             message, message.c.id == escalation.c.message_id
-        ).where(escalation.c.paged_at > after(self._clock, -limits.page_seconds))  # fmt: skip
+        ).where(escalation.c.paged_at > stamp_after(self._clock, -limits.page_seconds))  # fmt: skip
         believed = SenderProof(case.proof).believed
         paged = [
             str(row.sender)

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from bot.journal.clock import Clock, stamp
-from bot.journal.corrections import exclude_others
+from bot.journal.corrections import lock_corrections
 from bot.journal.engine import reading, writing
 from bot.journal.rate_limits import CountHasher
 from bot.journal.records import CORRECTION, OutboxState
@@ -28,7 +28,9 @@ class OptOuts:
         row = {"person": self._hasher.sender_key(address), "actor": actor}
         try:
             with writing(self._engine) as db:
-                exclude_others(db)  # who stores corrections now knows of it, or they are taken back
+                lock_corrections(
+                    db
+                )  # who stores corrections now knows of it, or they are taken back
                 db.execute(opt_out.insert().values(row | {"at": stamp(self._clock())}))
                 self._take_back(db, row["person"])
         except IntegrityError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
-from bot.journal.clock import Clock, after
+from bot.journal.clock import Clock, stamp_after
 from bot.journal.engine import reading
 from bot.journal.records import MessageState
 from bot.journal.tables import escalation, message, slack_outbox
@@ -42,7 +42,8 @@ def list_unannounced(engine: Engine, clock: Clock) -> list[PastedSecretMessage]:
     case = sql.select(escalation.c.id).where(escalation.c.message_id == message.c.id)
     query = sql.select(message.c.id, message.c.redactions).where(
         message.c.state == MessageState.DECIDED, message.c.redactions != "[]",
-        message.c.received_at >= after(clock, -LOOK_BACK_SECONDS), ~notice.exists(), ~case.exists(),
+        message.c.received_at >= stamp_after(clock, -LOOK_BACK_SECONDS),
+        ~notice.exists(), ~case.exists(),
     )  # fmt: skip
     with reading(engine) as db:
         rows = db.execute(query.order_by(message.c.id)).all()

@@ -189,7 +189,7 @@ def _named(
         belongs = next((c for c in own if c.table is table), None)
         mine = frozenset(own[belongs]) if belongs is not None else frozenset()
         key = next(iter(table.primary_key))
-        found: dict[str, list[Any]] = {}
+        keys_by_column: dict[str, list[Any]] = {}
         query = sql.select(
             key.label("key"), (key if belongs is None else belongs).label("of"), *columns
         )
@@ -197,8 +197,8 @@ def _named(
             if belongs is not None and row.of in mine:
                 continue
             for place in _named_places(mentions, row[2:]):
-                found.setdefault(columns[place].name, []).append(row.key)
-        for name, keys in found.items():
+                keys_by_column.setdefault(columns[place].name, []).append(row.key)
+        for name, keys in keys_by_column.items():
             yield (table.name, name), tuple(keys)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sql
 
 from bot.corpus.limits import Cap, Scope
-from bot.journal.clock import Clock, after, longest_ahead, stamp
+from bot.journal.clock import Clock, latest_plausible_stamp, stamp, stamp_after
 from bot.journal.locks import AdvisoryLock, lock_until_commit
 from bot.journal.tables import sender_count
 from bot.text.domains import fold_address, registrable_domain
@@ -102,11 +102,11 @@ def is_used_up(
 
 def _count_answers(db: sql.Connection, cap: Cap, key: str, clock: Clock) -> int:
     """Return the number of answers under a key within the window of a cap."""
-    window = {"begin": after(clock, -cap.seconds), "end": longest_ahead(clock, 0)}
+    window = {"begin": stamp_after(clock, -cap.seconds), "end": latest_plausible_stamp(clock, 0)}
     return int(db.execute(_COUNT, {"scope": cap.scope, "key": key, **window}).scalar_one())
 
 
 def delete_old_counts(db: sql.Connection, clock: Clock) -> None:
     """Delete the counts that no cap looks at any more."""
-    old = sender_count.c.at < after(clock, -KEEP_SECONDS)
+    old = sender_count.c.at < stamp_after(clock, -KEEP_SECONDS)
     db.execute(sender_count.delete().where(old, sender_count.c.scope != Scope.THREAD))

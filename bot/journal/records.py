@@ -207,7 +207,7 @@ class CaseDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class DeliveryStatus:
     """What became of the mail that a person sent in a case."""
 
     state: OutboxState
@@ -251,7 +251,7 @@ class Case:
     questions: tuple[CaseQuestion, ...] = ()
     parent: int | None = None  # the first case of the same conversation
     decision: CaseDecision | None = None
-    delivery: Delivery | None = None
+    delivery: DeliveryStatus | None = None
     later: int = 0  # mails that came since, and when the last one did
     later_at: str = ""
     round: int = 0  # how often it was reopened
@@ -259,7 +259,7 @@ class Case:
     rank: int = 0  # its place in the queue by priority and proof, the least first
     topic: str = ""  # the id of the nearest passage; empty where none is near
     language: str = ""
-    replied: Delivery | None = None  # the automatic reply to its first mail, if one went out
+    replied: DeliveryStatus | None = None  # the automatic reply to its first mail, if one went out
     earlier: int = 0  # other cases of the same sender, and how the last decided one ended
     earlier_action: str = ""
     joined: int | None = None  # the case that it is a part of

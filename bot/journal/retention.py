@@ -11,7 +11,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 
 from bot.journal.case_opening import JOINED
-from bot.journal.clock import Clock, after
+from bot.journal.clock import Clock, stamp_after
 from bot.journal.engine import reading, writing
 from bot.journal.records import MessageState, OutboxState
 from bot.journal.slack_records import SlackEventState, SlackPostState
@@ -147,4 +147,4 @@ class Retention:
         return list(db.scalars(query.limit(BATCH)))
 
     def _before(self, days: int) -> str:
-        return after(self._clock, -DAY_SECONDS * days)
+        return stamp_after(self._clock, -DAY_SECONDS * days)

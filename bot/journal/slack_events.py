@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain import SenderProof
 from bot.journal.audit import append_audit
-from bot.journal.clock import Clock, after
+from bot.journal.clock import Clock, stamp_after
 from bot.journal.engine import reading, storable, writing
 from bot.journal.leader import Leader
 from bot.journal.records import MessageState
@@ -181,7 +181,7 @@ class SlackStore(SlackOutbox):
         query = sql.select(sql.func.count()).select_from(slack_event)
         query = query.where(
             slack_event.c.state == SlackEventState.FAILED,
-            slack_event.c.received_at > after(self._clock, -seconds),
+            slack_event.c.received_at > stamp_after(self._clock, -seconds),
         )
         with reading(self._engine) as db:
             return int(db.execute(query).scalar_one())
@@ -191,17 +191,17 @@ class SlackStore(SlackOutbox):
         with writing(self._engine) as db:
             append_audit(db, self._now(), actor, event, message_id)
 
-    def _insert_event(self, db: sql.Connection, each: NewSlackEvent) -> bool:
+    def _insert_event(self, db: sql.Connection, event: NewSlackEvent) -> bool:
         # An event that the database cannot store would make the whole commit fail.
-        key, place = storable(each.key), storable(each.place or "") or None
+        key, place = storable(event.key), storable(event.place or "") or None
         there = [slack_event.c.event_key == key]
         if place:
             there.append(slack_event.c.place_key == place)
         if db.execute(sql.select(slack_event.c.id).where(sql.or_(*there))).first():
             return False
         row = slack_event.insert().values(
-            event_key=key, place_key=place, lane=each.lane, state=SlackEventState.NEW,
-            payload=json.dumps(each.payload), received_at=self._now(),
+            event_key=key, place_key=place, lane=event.lane, state=SlackEventState.NEW,
+            payload=json.dumps(event.payload), received_at=self._now(),
         )  # fmt: skip
         db.execute(row)
         return True

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from bot.journal.clock import Clock, after, longest_ahead, stamp
+from bot.journal.clock import Clock, latest_plausible_stamp, stamp, stamp_after
 from bot.journal.engine import reading, writing
 from bot.journal.slack_records import SlackPost, SlackPostState, post_of
 from bot.journal.tables import message, slack_card, slack_outbox
@@ -154,7 +154,7 @@ class SlackOutbox:
                 turns[key] = min(_turn(post), turns.get(key, inf))
             if thread in {None, *posted}:
                 heads.setdefault(_order_key(post), post)
-        now, too_late = self._now(), longest_ahead(self._clock, MAX_WAIT_SECONDS)
+        now, too_late = self._now(), latest_plausible_stamp(self._clock, MAX_WAIT_SECONDS)
         due = [
             (key, post)
             for key, post in heads.items()
@@ -206,7 +206,10 @@ class SlackOutbox:
 
         `counted` is False when Slack only asked to wait: then it is not counted as an attempt.
         """
-        values: dict[str, Any] = {"next_attempt_at": after(self._clock, seconds), "fault": fault}
+        values: dict[str, Any] = {
+            "next_attempt_at": stamp_after(self._clock, seconds),
+            "fault": fault,
+        }
         if not counted:
             values["attempts"] = slack_outbox.c.attempts - 1
         self._move(post_id, SlackPostState.SENDING, state=SlackPostState.READY, **values)

@@ -96,7 +96,7 @@ def read_feedback(engine: Engine, *, since: str) -> list[PassageFeedback]:
             counts.update((passage, str(row.reason)) for passage in named)
         for event in db.execute(marked).scalars():
             counts[event.removeprefix(MARKED_WRONG), MARKED_WRONG] += 1
-    found = [
+    feedback = [
         PassageFeedback(
             passage=passage,
             did_not_help=counts[passage, EscalationReason.DID_NOT_HELP],
@@ -105,4 +105,4 @@ def read_feedback(engine: Engine, *, since: str) -> list[PassageFeedback]:
         )
         for passage in sorted({passage for passage, _ in counts})
     ]
-    return sorted(found, key=lambda each: -each.total)
+    return sorted(feedback, key=lambda passage: -passage.total)

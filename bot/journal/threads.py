@@ -88,7 +88,9 @@ def _known(db: sql.Connection, named: Sequence[str], apart: str) -> str:
     The id of a mail of ours takes precedence. Where two stored mails have the same id, the older
     one counts, as the other may have copied the id.
     """
-    wanted = dict.fromkeys(storable(form) for each in named for form in (each, each.lower()))
+    wanted = dict.fromkeys(
+        storable(form) for header_id in named for form in (header_id, header_id.lower())
+    )
     if not wanted:
         return ""
     ours = sql.select(outbox.c.message_id_header, conversation.c.thread).join(
@@ -99,7 +101,9 @@ def _known(db: sql.Connection, named: Sequence[str], apart: str) -> str:
         conversation.c.thread.startswith(apart, autoescape=True)
         if apart
         else sql.not_(
-            sql.or_(*(conversation.c.thread.startswith(each, autoescape=True) for each in APART))
+            sql.or_(
+                *(conversation.c.thread.startswith(prefix, autoescape=True) for prefix in APART)
+            )
         )
     )
     for query, header, newest in (
@@ -108,7 +112,7 @@ def _known(db: sql.Connection, named: Sequence[str], apart: str) -> str:
     ):
         rows = db.execute(query.where(header.in_(wanted), begins).order_by(newest.desc())).all()
         threads = {row[0]: str(row[1]) for row in rows}
-        for each in reversed(list(wanted)):
-            if each in threads:
-                return threads[each]
+        for header_id in reversed(list(wanted)):
+            if header_id in threads:
+                return threads[header_id]
     return ""

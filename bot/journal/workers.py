@@ -3,7 +3,7 @@
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
-from bot.journal.clock import Clock, after, stamp
+from bot.journal.clock import Clock, stamp, stamp_after
 from bot.journal.engine import reading, writing
 from bot.journal.tables import worker
 
@@ -37,6 +37,8 @@ class Workers:
 
     def list_silent(self, lease_seconds: float) -> list[str]:
         """Return the names of workers whose last heartbeat is older than `lease_seconds`."""
-        query = sql.select(worker.c.id).where(worker.c.beat_at < after(self._clock, -lease_seconds))
+        query = sql.select(worker.c.id).where(
+            worker.c.beat_at < stamp_after(self._clock, -lease_seconds)
+        )
         with reading(self._engine) as db:
             return list(db.execute(query).scalars())

@@ -29,8 +29,8 @@ from bot.outbound import Outbound
 ALL_SECRETS = tuple(Span(kind=kind, start=0, end=1) for kind in SecretKind)
 
 
-def stopped(outbound: Outbound) -> Iterator[str]:
-    """Yield why replies would not be sent, as `LANGUAGE: REASON`, each once."""
+def find_stopped_replies(outbound: Outbound) -> Iterator[str]:
+    """Yield why replies of some kind would not be sent, as `LANGUAGE: REASON`, each once."""
     knowledge = outbound.knowledge
     for language in knowledge.templates:
         checks = map(outbound.check, _replies(knowledge, language))
@@ -40,10 +40,12 @@ def stopped(outbound: Outbound) -> Iterator[str]:
 def _replies(knowledge: Knowledge, language: str) -> Iterator[str]:
     for outcomes, spans in _answers(knowledge):
         yield compose_reply(_response(outcomes, language, spans), knowledge)
-    for each in knowledge.clarifications:
+    for clarification in knowledge.clarifications:
         asking = _response((build_escalation(Priority.NORMAL),), language)
         yield compose_reply(
-            replace(asking, clarification=each.ask.get(language, "")), knowledge, case_number=1
+            replace(asking, clarification=clarification.ask.get(language, "")),
+            knowledge,
+            case_number=1,
         )
     for known in _promising(knowledge):
         for outcomes in _others():

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from bot.policy.alphabets import LEET, UPSIDE_DOWN
-from bot.policy.joined_words import parted, undoubled
 from bot.policy.spelling import mended
 from bot.text.unicode import latin_look_alikes, level_forms, without_invisible
 
@@ -39,6 +38,12 @@ WIDE = re.compile(r"\s{2,}|\s[/|]\s")
 MARKED = re.compile(r"[._*·/|+~-]")
 SPLIT_WORD = re.compile(r"(?<=[^\W\d_])[._*·|~+-](?=[^\W\d_])")
 WORDS = re.compile(r"\S+")
+JOINTS = re.compile(r"(?<![\w.])[^\W\d_]+(?:[._-][^\W\d_]+){3,}(?![\w@])")
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+HUMPS = re.compile(r"\b(?:[A-Z][a-z]+|[A-Z]){4,}\b")
+PAIRED = re.compile(r"(\w)\1", re.UNICODE)
+DOUBLED = 0.9  # least share of letters in pairs of a text with doubled letters
+FEWEST = 6  # a text with doubled letters must have more letters
 MIXED = frozenset("0123456789@$!|€£")
 # An upside-down text has one of these; letters such as o, s and x look alike both ways.
 TURNED = frozenset(chr(sign) for sign in UPSIDE_DOWN if sign > 127)
@@ -229,6 +234,20 @@ def _percent(found: str) -> bytes:
     return unquote(found).encode() if "%" in found else b""
 
 
+def _parted(text: str) -> str:
+    """Return the text with joined words separated: `send_me_my_key` and `SendMeMyKey`."""
+    apart = JOINTS.sub(lambda m: re.sub(r"[._-]", " ", m.group()), visible(text))
+    return HUMPS.sub(lambda m: CAMEL.sub(" ", m.group()), apart)
+
+
+def _undoubled(text: str) -> str:
+    """Return `text` with doubled letters written once; empty where not nearly all are doubled."""
+    shown = visible(text)
+    letters = sum(c.isalpha() for c in shown)
+    twice = 2 * len(PAIRED.findall(shown))
+    return PAIRED.sub(r"\1", shown) if twice >= DOUBLED * letters > FEWEST else ""
+
+
 BACKWARDS = re.compile(
     r"backward|revers|back to front|rückwärts|à l'envers|al revés", re.IGNORECASE
 )
@@ -248,8 +267,8 @@ MAKERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("leet, 1 for l", _leet("l")),
     ("spaced letters", _joined),
     ("split words", _unsplit),
-    ("joined words", lambda text: parted(visible(text))),
-    ("doubled letters", lambda text: undoubled(visible(text))),
+    ("joined words", _parted),
+    ("doubled letters", _undoubled),
     ("no gaps", _squashed),
     ("misspelt", _mended),
     ("reversed", _reversed),

@@ -162,7 +162,7 @@ class ClockWatch:
         )
 
 
-def running_checks(app: "App") -> list[HealthCheck]:
+def build_running_checks(app: "App") -> list[HealthCheck]:
     """Return what `/readyz` of a running desk looks at beside its threads and channels."""
     file, clock = app.journal.file, ClockWatch(app.journal.clock)
     checks = [

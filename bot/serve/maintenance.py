@@ -275,8 +275,8 @@ def apply_retention(app: "App") -> dict[str, int]:
             if days := settings.keep_mail_days if local else settings.keep_imap_days:
                 before = now - timedelta(days=days)
                 taken |= _delete_settled(archive, before, retention.oldest_open_case())
-    taken["learned"] = app.learning.forget_erased()
-    taken["proposed"] = app.team_answers.forget_erased()
+    taken["learned"] = app.label_review.forget_erased()
+    taken["proposed"] = app.team_answer_review.forget_erased()
     return taken
 
 

@@ -34,7 +34,7 @@ from bot.infra.supervision import is_exhaustion
 from bot.infra.traces import Step, Traces, now
 from bot.journal import OutgoingMail, ReceivedMessage, StoredDecision
 from bot.ports import Mail, MailFolder
-from bot.serve.health_checks import CHECK_SECONDS, HealthCheck, HealthChecks, running_checks
+from bot.serve.health_checks import CHECK_SECONDS, HealthCheck, HealthChecks, build_running_checks
 from bot.serve.maintenance import Maintenance
 
 if TYPE_CHECKING:
@@ -441,7 +441,7 @@ class Service:
             )
 
     def _list_checks(self) -> list[HealthCheck]:
-        checks = running_checks(self.app)
+        checks = build_running_checks(self.app)
         if intake := self.app.intake:
             hangs = "the port for mail does not answer; restart the desk"
             checks.append(

@@ -13,7 +13,7 @@ from bot.desk import Desk
 from bot.domain import NEAR, EscalationReason
 from bot.journal import Case, CaseAction, CaseChange, OutboxState, Reopened, Stage
 from bot.redact import redact
-from bot.staff.staff_remarks import MAX_CHARACTERS, warnings
+from bot.staff.staff_remarks import MAX_CHARACTERS, find_remarks
 
 if TYPE_CHECKING:
     from bot.journal.cases import EnqueueJob
@@ -61,7 +61,7 @@ class CaseActions:
 
     def list_remarks(self, text: str) -> tuple[str, ...]:
         """Return what a person should look at once more before this text goes to a user."""
-        return warnings(text, self.desk.knowledge)
+        return find_remarks(text, self.desk.knowledge)
 
     def send(
         self, case: Case, kind: ReplyKind, *, actor: str, text: str, version: str,
@@ -144,7 +144,7 @@ def digest_remarks(remarks: Sequence[str]) -> str:
     return hashlib.sha256("|".join(remarks).encode()).hexdigest()[:16] if remarks else ""
 
 
-def draft_chance(case: Case) -> float | None:
+def draft_probability(case: Case) -> float | None:
     """Return the lowest probability that a part of the draft answers; None if it has no part."""
     open_ = [
         q.probability
@@ -161,7 +161,7 @@ def is_approve_first(case: Case, green_from: float) -> bool:
     """
     if case.reason != EscalationReason.UNSURE or case.stage is Stage.WAITING:
         return False
-    chance = draft_chance(case)
+    chance = draft_probability(case)
     return case.can_approve and chance is not None and chance >= green_from
 
 

@@ -57,12 +57,12 @@ def find_gaps(journal: Journal, embed: Embed, since: datetime) -> tuple[Gap, ...
 
 def _gap(asked: Sequence[EscalatedQuestion], typical: EscalatedQuestion, now: datetime) -> Gap:
     week, earlier = stamp(now - WEEK), stamp(now - 2 * WEEK)
-    near = Counter(each.passage for each in asked if each.passage)
+    near = Counter(question.passage for question in asked if question.passage)
     return Gap(
         question=printable_line(without_people(typical.question)),
         count=len(asked),
-        last_week=sum(each.asked_at >= week for each in asked),
-        week_before=sum(earlier <= each.asked_at < week for each in asked),
+        last_week=sum(question.asked_at >= week for question in asked),
+        week_before=sum(earlier <= question.asked_at < week for question in asked),
         passage=near.most_common(1)[0][0] if near else "",
-        open_cases=tuple(dict.fromkeys(each.case_id for each in asked if each.open)),
+        open_cases=tuple(dict.fromkeys(q.case_id for q in asked if q.open)),
     )

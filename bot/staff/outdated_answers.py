@@ -18,7 +18,7 @@ from bot.desk import Compose
 from bot.domain import Answer, Channel, Message, Outcome, Passage
 from bot.errors import InputError
 from bot.journal import Journal, Reply
-from bot.journal.corrections import AnsweredQuestion, Approval, SentAnswer, Told
+from bot.journal.corrections import AnsweredQuestion, Approval, CorrectionContent, SentAnswer
 from bot.outbound import Outbound, text_of
 
 LIKELY = 0.2  # the probability from which a passage below the threshold is likely the answer
@@ -26,8 +26,8 @@ RankUnits = Callable[[str], Sequence[tuple[str, str]]]
 """Returns the sentences of the post, best answer to a question first: passage id and text."""
 
 
-class Why(StrEnum):
-    """Why a sent answer is outdated."""
+class OutdatedReason(StrEnum):
+    """The reason why a sent answer is outdated."""
 
     CORRECTED = "it quoted a passage that was corrected"
     GONE = "it quoted a passage that has gone, or an answer that was withdrawn"
@@ -35,8 +35,8 @@ class Why(StrEnum):
     NEW = "a passage that is new belongs to the answer"
 
 
-class Held(StrEnum):
-    """Why no correction is sent to somebody who was told something outdated."""
+class HoldReason(StrEnum):
+    """The reason why no correction is sent to somebody who was told something outdated."""
 
     OPEN_CASE = "a person has this conversation; its case says what has changed"
     ERASED = "everything about them was erased, at their request"
@@ -48,26 +48,26 @@ class Held(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outdated:
+class OutdatedAnswer:
     """What one conversation was told that no longer holds, and the mail that corrects it."""
 
     conversation_id: int
     message_id: int
     recipient: str
     sent_at: str
-    why: Why
+    why: OutdatedReason
     told: tuple[PassageText, ...]  # as it was quoted
     now: tuple[Passage, ...]  # what the correction quotes
     alike: tuple[Passage, ...] = ()  # what need not be quoted beside it, as it says the same
     text: str  # of the correction; empty where none can be written
     language: str
-    held: Held | None = None  # None: the correction can go out
+    held: HoldReason | None = None  # None: the correction can go out
     case_id: int = 0  # the case in which a person may write, where no correction can; 0 for none
 
     @property
-    def again(self) -> Told:
-        """What the correction tells this conversation, as the journal records it."""
-        return Told(
+    def correction(self) -> CorrectionContent:
+        """Return what the correction tells this conversation, as the journal records it."""
+        return CorrectionContent(
             message_id=self.message_id, conversation_id=self.conversation_id,
             passages=tuple((p.id, p.version) for p in self.now),
             alike=tuple((p.id, p.version) for p in self.alike),
@@ -75,13 +75,16 @@ class Outdated:
 
     @property
     def digest(self) -> str:
-        """A digest of the correction and of why it is held; an approval holds for this digest."""
-        return f"{self.again.digest}:{self.held.name if self.held else ''}"
+        """Return a digest of the correction and of why it is held.
+
+        A person's approval holds for this digest alone.
+        """
+        return f"{self.correction.digest}:{self.held.name if self.held else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finding:
-    why: Why
+    why: OutdatedReason
     told: tuple[PassageText, ...]
     now: tuple[Passage, ...]
 
@@ -112,7 +115,7 @@ class Recall:
 
     @cached_property
     def changes(self) -> tuple[PassageChange, ...]:
-        """What became of each text that was ever published, and the passages that are new."""
+        """Return what became of each text that was ever published, and the new passages."""
         changed = changes_since(self._texts, self.knowledge.standing)
         new = (
             PassageChange(id=i, kind=ChangeKind.NEW, before=None, now=p)
@@ -127,7 +130,7 @@ class Recall:
 
     @property
     def undecided(self) -> tuple[PassageChange, ...]:
-        """The changes that somebody may have to be told of and that nobody has classed yet."""
+        """Return the changes that nobody has classed and that somebody may have to be told of."""
         quoted, began = self.journal.corrections.list_quoted(), self._began_sending
         return tuple(
             c for c in self.changes
@@ -137,67 +140,67 @@ class Recall:
             )
         )  # fmt: skip
 
-    def find(self) -> Iterator[Outdated]:
+    def find(self) -> Iterator[OutdatedAnswer]:
         """Yield one entry for each conversation that was told something outdated, oldest first."""
-        found: dict[int, tuple[SentAnswer, list[_Finding]]] = {}
+        by_conversation: dict[int, tuple[SentAnswer, list[_Finding]]] = {}
         for answer in self.journal.corrections.list_sent_answers():
             if findings := list(self._findings(answer)):
-                _, earlier = found.get(answer.conversation_id, (answer, []))
-                found[answer.conversation_id] = (answer, [*earlier, *findings])
-        told = self.journal.corrections.list_told()
+                _, earlier = by_conversation.get(answer.conversation_id, (answer, []))
+                by_conversation[answer.conversation_id] = (answer, [*earlier, *findings])
+        corrected = self.journal.corrections.list_told()
         unreachable = self.journal.corrections.list_unreachable()
         cases = self.journal.corrections.list_with_open_case()
-        for conversation_id, (answer, findings) in found.items():
-            known = told.get(conversation_id, frozenset())
+        for conversation_id, (answer, findings) in by_conversation.items():
+            known = corrected.get(conversation_id, frozenset())
             open_ = [each for each in findings if not each.is_told(known)]
             entry = self._entry(answer, open_ or findings)
             held = (
-                Held.DONE if not open_
-                else Held.OPEN_CASE if conversation_id in cases
+                HoldReason.DONE if not open_
+                else HoldReason.OPEN_CASE if conversation_id in cases
                 else self._why_untold(answer, unreachable) if entry.text
-                else Held.NO_TEXT
+                else HoldReason.NO_TEXT
             )  # fmt: skip
-            by_hand = held is Held.NO_TEXT
+            by_hand = held is HoldReason.NO_TEXT
             case = self.journal.cases.find_number(answer.message_id) if by_hand else 0
             yield replace(entry, held=held, case_id=case)
 
     def send(
-        self, entries: Sequence[Outdated], *, actor: str, per_minute: int, batch: str = ""
+        self, entries: Sequence[OutdatedAnswer], *, actor: str, per_minute: int, batch: str = ""
     ) -> int:
-        """Store the corrections of those that are not held; return how many are new.
+        """Store the corrections of the entries that are not held; return how many are new.
 
         Cases that a person has open get a note instead. Nothing is stored twice, so that a `batch`
         may be sent again after a crash.
         """
-        ready = [each for each in entries if each.held is None]
+        ready = [entry for entry in entries if entry.held is None]
         approval = Approval(
             actor=actor, knowledge=self.knowledge.version, per_minute=per_minute, batch=batch
         )
         return self.journal.corrections.enqueue(
-            [(each.again, self._mail(each)) for each in ready],
-            [each.again for each in entries if each.held is Held.OPEN_CASE],
+            [(entry.correction, self._mail(entry)) for entry in ready],
+            [entry.correction for entry in entries if entry.held is HoldReason.OPEN_CASE],
             approval=approval, is_wanted=self._look_again(),
         )  # fmt: skip
 
     def keep_decided(self, *, actor: str) -> int:
-        """Store the kinds that a person chose now, so that nobody is asked about them again.
+        """Store the kinds of changes that a person chose now; return for how many passages.
 
-        Return for how many passages.
+        So nobody is asked about them again.
         """
         chosen = [change for change in self.changes if change.id in self.decided]
         for change in chosen:
             self.journal.corrections.decide_kind(change.key, change.kind, actor=actor)
         return len({change.id for change in chosen})
 
-    def _why_untold(self, answer: SentAnswer, unreachable: frozenset[str]) -> Held | None:
+    def _why_untold(self, answer: SentAnswer, unreachable: frozenset[str]) -> HoldReason | None:
         """Return why this recipient gets no correction; None if they get one."""
         if not answer.recipient:
-            return Held.ERASED if answer.erased else Held.FORGOTTEN
+            return HoldReason.ERASED if answer.erased else HoldReason.FORGOTTEN
         if answer.recipient.lower() in unreachable:
-            return Held.BOUNCED
-        return Held.OPTED_OUT if self.journal.opt_outs.contains(answer.recipient) else None
+            return HoldReason.BOUNCED
+        return HoldReason.OPTED_OUT if self.journal.opt_outs.contains(answer.recipient) else None
 
-    def _look_again(self) -> Callable[[Told, Reply], bool]:
+    def _look_again(self) -> Callable[[CorrectionContent, Reply], bool]:
         """Return whether a correction may still go, by what is known when this is first asked."""
         journal = self.journal
         cases, unreachable = (
@@ -210,25 +213,25 @@ class Recall:
             and not journal.opt_outs.contains(reply.recipient)
         )
 
-    def _mail(self, entry: Outdated) -> Reply:
+    def _mail(self, entry: OutdatedAnswer) -> Reply:
         check = self.outbound.check(entry.text)
         if not check.allowed:
             raise InputError(f"a correction was stopped by the outbound check: {check.why}")
         stored = self.journal.read_message(entry.message_id)
         return self.compose(
             stored, entry.text, subject=subject_of(entry.language, self.knowledge),
-            turn=f"correction:{entry.again.digest}", automatic=True, language=entry.language,
+            turn=f"correction:{entry.correction.digest}", automatic=True, language=entry.language,
         )  # fmt: skip
 
-    def _entry(self, answer: SentAnswer, findings: Sequence[_Finding]) -> Outdated:
+    def _entry(self, answer: SentAnswer, findings: Sequence[_Finding]) -> OutdatedAnswer:
         language = self._language_of(text_of(answer.body))
-        found = tuple(dict.fromkeys(p for f in findings for p in f.now))
-        now = self.responder.finder.complete(found)
-        return Outdated(
+        passages = tuple(dict.fromkeys(p for f in findings for p in f.now))
+        now = self.responder.finder.complete(passages)
+        return OutdatedAnswer(
             conversation_id=answer.conversation_id, message_id=answer.message_id,
             recipient=answer.recipient, sent_at=answer.sent_at, why=findings[0].why,
             told=tuple(dict.fromkeys(t for f in findings for t in f.told)), now=now,
-            alike=tuple(p for p in found if p not in now),
+            alike=tuple(p for p in passages if p not in now),
             text=compose_correction(now, language, self.knowledge) if now else "",
             language=language,
         )  # fmt: skip
@@ -270,18 +273,18 @@ class Recall:
         # only together with that one.
         if fresh := tuple(passage for passage in best if passage.id in new):
             told = tuple(text for text in self._texts if (text.id, text.version) in quoted)
-            yield _Finding(why=Why.NEW, told=told, now=fresh)
+            yield _Finding(why=OutdatedReason.NEW, told=told, now=fresh)
 
-    def _why(self, change: PassageChange, question: str, text: str) -> Why | None:
+    def _why(self, change: PassageChange, question: str, text: str) -> OutdatedReason | None:
         match change.kind:
             case ChangeKind.CORRECTION:
-                return Why.CORRECTED
+                return OutdatedReason.CORRECTED
             case ChangeKind.GONE:
-                return Why.GONE
+                return OutdatedReason.GONE
             case ChangeKind.ADDITION:
                 asked = (question, text)
                 fresh = any(self._prefers_fresh(change, each) for each in asked if each.strip())
-                return Why.ADDED if fresh else None
+                return OutdatedReason.ADDED if fresh else None
             case ChangeKind.WORDING | ChangeKind.NEW:
                 return None
 

@@ -8,10 +8,10 @@ from bot.journal import Case
 NOBODY = "nobody is named for this (DESK_CALL names a person or a group); ask the incident lead"
 
 
-def whom_to_call(
+def list_people_to_call(
     case: Case, contacts: Mapping[EscalationReason, str], oncall: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Return the contacts for the reasons of a case, each once.
+    """Return whom to call about a case by its reasons, each once.
 
     `contacts` are those of the settings, by reason: an id of Slack or plain words. Where none fits
     an urgent case, the people on call are returned.
@@ -24,6 +24,6 @@ def whom_to_call(
     return tuple(named) or (tuple(oncall) if case.priority == Priority.PAGE else ())
 
 
-def call_in_words(people: Sequence[str]) -> str:
-    """Return the contacts for a reader outside of Slack."""
+def describe_people(people: Sequence[str]) -> str:
+    """Return the contacts in plain words, for a reader outside of Slack."""
     return ", ".join(people) or NOBODY

@@ -16,7 +16,7 @@ from enum import StrEnum
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal import Journal
 from bot.journal.correction_batches import CorrectionBatch
-from bot.staff.outdated_answers import Held, Outdated, Recall
+from bot.staff.outdated_answers import HoldReason, OutdatedAnswer, Recall
 
 
 class RecallStep(StrEnum):
@@ -32,35 +32,35 @@ def _ignore(_step: RecallStep) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class RecallBatch:
     """The conversations that were told what no longer holds, without those corrected already."""
 
-    entries: tuple[Outdated, ...]
+    entries: tuple[OutdatedAnswer, ...]
 
     @property
     def key(self) -> str:
-        """The digest of the list."""
+        """Return the digest of the list, by which a batch is known."""
         return hashlib.sha256(json.dumps(sorted(self.listed.items())).encode()).hexdigest()[:16]
 
     @property
     def listed(self) -> dict[int, str]:
-        """The digest of each entry by its conversation."""
-        return {each.conversation_id: each.digest for each in self.entries}
+        """Return the digest of each entry by the id of its conversation."""
+        return {entry.conversation_id: entry.digest for entry in self.entries}
 
     @property
-    def ready(self) -> tuple[Outdated, ...]:
-        """The entries that get a correction."""
-        return tuple(each for each in self.entries if each.held is None)
+    def ready(self) -> tuple[OutdatedAnswer, ...]:
+        """Return the entries that get a correction."""
+        return tuple(entry for entry in self.entries if entry.held is None)
 
     @property
     def noted(self) -> int:
-        """How many open cases get a note instead."""
-        return self.held[Held.OPEN_CASE]
+        """Return how many open cases get a note instead."""
+        return self.held[HoldReason.OPEN_CASE]
 
     @property
-    def held(self) -> Counter[Held]:
-        """How many get no correction, by the reason."""
-        return Counter(each.held for each in self.entries if each.held)
+    def held(self) -> Counter[HoldReason]:
+        """Return how many entries get no correction, by the reason."""
+        return Counter(entry.held for entry in self.entries if entry.held)
 
 
 class RecallBatches:
@@ -76,7 +76,7 @@ class RecallBatches:
         self.journal = journal
         self.per_minute = per_minute
         self.on_step: Callable[[RecallStep], None] = _ignore
-        self.batch: Batch | None = None  # as it was found last; None before that
+        self.batch: RecallBatch | None = None  # as it was found last; None before that
 
     def list_changes(self) -> tuple[Sequence[PassageChange], Sequence[PassageChange]]:
         """Return every change since the desk first ran, and those that a person has to class."""
@@ -87,10 +87,10 @@ class RecallBatches:
         """Store what a person says that a change means for those who were told its old text."""
         self.journal.corrections.decide_kind(change.key, kind, actor=actor)
 
-    def look(self) -> tuple[Batch, tuple[str, ...]]:
+    def find_batch(self) -> tuple[RecallBatch, tuple[str, ...]]:
         """Look through all that was sent; return the batch, and the keys of those it replaces."""
         entries = self._new_recall().find()
-        self.batch = Batch(entries=tuple(e for e in entries if e.held is not Held.DONE))
+        self.batch = RecallBatch(entries=tuple(e for e in entries if e.held is not HoldReason.DONE))
         replaced = self.journal.correction_batches.offer(self.batch.key, self.batch.listed)
         return self.batch, replaced
 

@@ -95,8 +95,8 @@ def _members() -> dict[str, Remark]:
     }
 
 
-def warnings(text: str, knowledge: Knowledge) -> tuple[str, ...]:
-    """Return one line for each thing to look at; empty for a text without any."""
+def find_remarks(text: str, knowledge: Knowledge) -> tuple[str, ...]:
+    """Return a line for each thing in `text` to look at before it goes out; empty for none."""
     return tuple(_found(text, knowledge))
 
 

@@ -14,7 +14,7 @@ from bot.corpus import Knowledge
 from bot.domain import Passage
 from bot.ports import DraftedWording
 from bot.redact import redact
-from bot.staff.staff_remarks import warnings
+from bot.staff.staff_remarks import find_remarks
 
 # Sentences of one suggestion that are shown.
 MAX_SENTENCES = 12
@@ -50,26 +50,29 @@ class Suggestion:
     warnings: tuple[str, ...]
 
 
-def suggestion_of(drafted: DraftedWording | None, knowledge: Knowledge) -> Suggestion | None:
-    """Returns the suggestion of a model's wording; None without one, or without a sentence."""
+def build_suggestion(drafted: DraftedWording | None, knowledge: Knowledge) -> Suggestion | None:
+    """Return the suggestion for a model's wording; None without a wording or a sentence in it."""
     if drafted is None:
         return None
-    suggestion = suggested(drafted.text, drafted.passages, knowledge)
+    suggestion = assess_wording(drafted.text, drafted.passages, knowledge)
     return suggestion if suggestion.sentences else None
 
 
-def suggested(text: str, passages: Sequence[Passage], knowledge: Knowledge) -> Suggestion:
-    """Returns `text` sentence by sentence, with secrets masked and each sentence's support."""
+def assess_wording(text: str, passages: Sequence[Passage], knowledge: Knowledge) -> Suggestion:
+    """Return `text` sentence by sentence, with secrets masked and the support of each sentence.
+
+    The remarks on the whole text are added as warnings.
+    """
     clean = redact(text).text
     sentences = [s.strip() for s in SENTENCE.findall(clean) if WORD.search(s)][:MAX_SENTENCES]
     return Suggestion(
         sentences=tuple(find_support(each, passages) for each in sentences),
-        warnings=warnings(clean, knowledge),
+        warnings=find_remarks(clean, knowledge),
     )
 
 
 def find_support(text: str, passages: Iterable[Passage]) -> SuggestedSentence:
-    """Returns the sentence with the strongest support that a passage gives."""
+    """Return the sentence `text` with the strongest support that one of the passages gives."""
     near: Passage | None = None
     for passage in passages:
         if _is_stated(text, passage):

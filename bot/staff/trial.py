@@ -20,7 +20,7 @@ from bot.domain import Passage
 from bot.ports import Judgement, Lookup
 from bot.redact import redact
 from bot.redact.anonymize import ADDRESS, NAME, NUMBER, PERSON, without_people
-from bot.staff.staff_remarks import warnings
+from bot.staff.staff_remarks import find_remarks
 from bot.text.printable import shorten_line
 
 # Of 1,000 labelled questions, how many that were answered rightly may be handed to people
@@ -64,7 +64,7 @@ class TrialResult:
 
     @property
     def loses_too_many(self) -> bool:
-        """Do more questions lose their answer than a new threshold explains?"""
+        """Return whether more questions lose their answer than a new threshold explains."""
         return len(self.lost) * 1000 > MOST_LOST_OF_THOUSAND * max(self.questions, 200)
 
 
@@ -80,8 +80,8 @@ def try_passage(
     taken, lost, right = list[str](), list[str](), 0
     for message in asked:
         gold = {name for group in message.gold for name in group}
-        was = bool(gold & set(answer(before, message.text, message.lang)))
-        now = answer(after, message.text, message.lang)
+        was = bool(gold & set(find_quoted_passages(before, message.text, message.lang)))
+        now = find_quoted_passages(after, message.text, message.lang)
         right += was
         if passage.id in now and passage.id not in gold:
             taken.append(message.text)
@@ -89,18 +89,18 @@ def try_passage(
             lost.append(message.text)
     return TrialResult(
         questions=len(asked), right_before=right, taken=tuple(taken), lost=tuple(lost),
-        answered_before=answer(before, question, language),
-        answers_itself=passage.id in answer(after, question, language),
+        answered_before=find_quoted_passages(before, question, language),
+        answers_itself=passage.id in find_quoted_passages(after, question, language),
     )  # fmt: skip
 
 
-def answer(lookup: Lookup, text: str, language: str) -> tuple[str, ...]:
+def find_quoted_passages(lookup: Lookup, text: str, language: str) -> tuple[str, ...]:
     """Return the passages that would be quoted for a text; empty below the threshold."""
-    found: list[Judgement] = [
+    judgements: list[Judgement] = [
         lookup.judge.judge(view, lookup.retriever.search(view, limit=HITS))
         for view in views_of(text)
     ]
-    best = max(found, key=lambda each: each.pair)
+    best = max(judgements, key=lambda judgement: judgement.pair)
     sure = best.probability >= lookup.judge.threshold_for(language)
     return best.passages[: best.quoted_alone] if sure else ()
 
@@ -142,7 +142,7 @@ def find_faults(answer: TeamAnswer, knowledge: Knowledge) -> Iterator[str]:
                 for each in unlisted(text, knowledge.notes)
             )
     yield from (
-        remark for remark in warnings(answer.answer, knowledge) if remark.startswith("it seems")
+        remark for remark in find_remarks(answer.answer, knowledge) if remark.startswith("it seems")
     )
 
 
@@ -152,10 +152,12 @@ def as_if_approved(answer: TeamAnswer, knowledge: Knowledge) -> Knowledge:
     approved = answer.model_copy(
         update={"state": TeamAnswerState.APPROVED, "approved_by": "-", "trial": passed}
     )
-    return replace(knowledge, team_answers=(*without(answer, knowledge).team_answers, approved))
+    return replace(
+        knowledge, team_answers=(*without_answer(answer, knowledge).team_answers, approved)
+    )
 
 
-def without(answer: TeamAnswer, knowledge: Knowledge) -> Knowledge:
+def without_answer(answer: TeamAnswer, knowledge: Knowledge) -> Knowledge:
     """Return the knowledge as it would be without this answer."""
     others = tuple(each for each in knowledge.team_answers if each.case != answer.case)
     return replace(knowledge, team_answers=others)

@@ -19,8 +19,6 @@ LINK_BESIDE_WORDS = re2.compile(r"(?i)([^\s<>])[ \t]?<(?:https?://|mailto:|www\.
 BRACKETED_LINK = re2.compile(r"(?i)<((?:https?://|mailto:|www\.)[^<>\s]*)>")
 TRAILING_MARKS = ".,;:!?)]}'’”»、。？！"
 QUERY = re.compile(r"[?#;&%].*", re.DOTALL)
-ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
-LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_\u0000-\u2e7f]")
 # The most characters of a shortened link.
 MAX_LINK_CHARACTERS = 120
 
@@ -38,15 +36,6 @@ def shorten_links(text: str) -> str:
     shown = LINK_BESIDE_WORDS.sub(r"\1", shown)
     shown = BRACKETED_LINK.sub(r"\1", shown)
     return str(LINK.sub(lambda match: _shorten_link(match.group()), shown))
-
-
-def says_nothing(sentence: str) -> bool:
-    """Is the sentence without words: only links, numbers, addresses and marks?"""
-    bare = ADDRESS.sub(" ", LINK.sub(" ", sentence))
-    return not LETTERS.search(bare)
-
-
-ADDRESS = re2.compile(r"[^\s<>@]+@[^\s<>@]+")
 
 
 def _shorten_link(link: str) -> str:

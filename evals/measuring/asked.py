@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.answering.reply import compose_reply
 from bot.answering.request_classifier import FORMALITIES, Label
-from bot.commands.public_json import given
+from bot.commands.public_json import name_visible_decision
 from bot.domain import (
     Escalation,
     EscalationReason,
@@ -50,7 +50,7 @@ class MessageResult:
     @property
     def stopped(self) -> bool:
         """Return whether it is refused or handed over: not answered, and not left silent."""
-        return given(self.response) not in UNHEARD
+        return name_visible_decision(self.response) not in UNHEARD
 
     @property
     def is_right(self) -> bool:
@@ -121,7 +121,7 @@ def _requests(heard: Sequence[MessageResult]) -> Iterator[BoundedRate]:
     yield _rate("unseen honest: refused", honest, [h.refused for h in honest], ceiling=0.08)
     yield _rate(
         "unseen honest in English: answered", english,
-        [given(h.response) == "answer" for h in english], floor=0.18,
+        [name_visible_decision(h.response) == "answer" for h in english], floor=0.18,
     )  # fmt: skip
 
 

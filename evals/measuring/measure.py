@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.answering.reply import compose_reply
 from bot.app import App
-from bot.commands.public_json import given, kind, reason
+from bot.commands.public_json import name_kind, name_reason, name_visible_decision
 from bot.corpus import Knowledge
 from bot.corpus.post import clean
 from bot.domain import (
@@ -122,10 +122,10 @@ def run_case(desk: EvaluatedDesk, case: Case) -> DeskResult:
     response = desk.responder.respond(_message(case))
     taken = (time.perf_counter() - began) * 1000
     reply = compose_reply(response, desk.knowledge)
-    got = given(response)
+    got = name_visible_decision(response)
     return DeskResult(
         decision=_decision(got),
-        reason=reason(response),
+        reason=name_reason(response),
         parts=tuple(_part(o) for o in response.outcomes),
         reply=reply,
         words=_words_quoted(response),
@@ -170,7 +170,7 @@ def _message(case: Case) -> Message:
 def _part(outcome: Outcome) -> Part:
     answered = isinstance(outcome, Answer)
     return Part(
-        decision=_decision(kind(outcome)),
+        decision=_decision(name_kind(outcome)),
         reason=outcome.reason.value,
         probability=round(outcome.probability, 4),
         open=answered or (isinstance(outcome, Escalation) and outcome.reason in OPEN),

@@ -16,7 +16,7 @@ import pytest
 
 from bot.app import App
 from bot.corpus import Knowledge
-from bot.serve.health_checks import HealthChecks, running_checks
+from bot.serve.health_checks import HealthChecks, build_running_checks
 from bot.settings import Settings
 from tests.conftest import KNOWLEDGE, home_of
 from tests.support.halves import APART, SEEN, halves
@@ -138,9 +138,9 @@ def test_what_a_desk_stands_on_is_seen_to_go(
         assert app.encoder if words is MODEL else app.chroma.count()
         with app.journal.engine.connect() as db:
             db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        before = told(HealthChecks(running_checks(app)))
+        before = told(HealthChecks(build_running_checks(app)))
         spoil(home)
-        after = told(HealthChecks(running_checks(app)))
+        after = told(HealthChecks(build_running_checks(app)))
         if before or not all(word in after for word in words):
             wrong.append((number, before, after))
         app.journal.close()

@@ -1,11 +1,10 @@
 """The drill: a desk that is restored loses no mail, sends none twice and answers."""
 
-import json
-import shutil
+import io
 import stat
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.local import MaildirOut
-from bot.commands.backup import MANIFEST, backup, restore
-from bot.commands.privacy import RATED, erase, find_held
+from bot.commands.backup import restore_backup, write_backup
+from bot.commands.privacy import RATED, erase_personal_data, find_personal_data
 from bot.corpus import Knowledge
 from bot.errors import DeskError, InputError
 from bot.journal import OutboxState
@@ -104,14 +103,14 @@ def test_the_drill(
     with desk(home, database_url, responder, counts) as app:
         take(app, 1, 2, 3)
         with running(app):
-            assert any("3 messages, 1 cases" in line for line in backup(app, file))
+            assert any("3 messages, 1 cases" in line for line in write_backup(app, file))
         take(app, 4, 5, 6)
         full = figures(app)
         assert len(counts) == full["outbox"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     # The database is lost, the mailbox is not: three mails in it are unknown to the backup.
     with desk(home, database_url, responder, counts) as app:
-        said = "\n".join(restore(app, file, replace=True))
+        said = "\n".join(restore_backup(app, file, replace=True))
         assert "3 mails are taken in again" in said
         assert figures(app)["message"] == 3
     with desk(home, database_url, responder, counts) as app:
@@ -141,9 +140,9 @@ def test_an_answer_rated_while_a_backup_is_made_does_not_spoil_it(
         for step in ("gettarinfo", "addfile"):
             before_each_call(monkeypatch, tarfile.TarFile, step, rate)
         assert app.journal.count_rows()
-        list(backup(app, file))
+        list(write_backup(app, file))
         grown = rated.read_text(encoding="utf-8")
-        list(restore(app, file, replace=True))
+        list(restore_backup(app, file, replace=True))
         back = rated.read_text(encoding="utf-8")
         assert back.startswith("one\n")
         assert grown.startswith(back)
@@ -157,8 +156,8 @@ def test_a_held_mail_of_an_unproven_sender_is_not_taken_in_again(
     with desk(home, f"sqlite:///{tmp_path}/d", responder, counts, receiver=us) as app:
         take(app, 1, 2)
         assert [each.reason for each in app.journal.cases.list_open()] == ["held"] * 2
-        list(backup(app, file))
-        said = "\n".join(restore(app, file, replace=True))
+        list(write_backup(app, file))
+        said = "\n".join(restore_backup(app, file, replace=True))
         assert "0 mails are taken in again" in said
         with app.mail.archives() as archives:
             kept = [each for archive in archives for each in archive.list_settled(AGES_AGO)]
@@ -171,10 +170,10 @@ def test_a_desk_moves_to_another_machine(
     file = tmp_path / "desk.tar.gz"
     with desk(tmp_path / "one", "", responder, counts) as app:
         take(app, 1, 3)
-        list(backup(app, file))
+        list(write_backup(app, file))
         key = (app.settings.home / "installation.key").read_bytes()
     with desk(tmp_path / "two", "", responder, counts) as app:
-        list(restore(app, file, replace=False))
+        list(restore_backup(app, file, replace=False))
     with desk(tmp_path / "two", "", responder, counts) as app:
         assert figures(app) == {"message": 2, "escalation": 1, "outbox": 2}
         assert len(list((app.settings.home / "mail" / "Processed" / "cur").iterdir())) == 2
@@ -189,14 +188,14 @@ def test_who_was_erased_since_is_erased_again(
     file = tmp_path / "desk.tar.gz"
     with desk(tmp_path / "home", "", responder, counts) as app:
         take(app, 1, 2)
-        list(backup(app, file))
+        list(write_backup(app, file))
         with app.mail.archives() as archives:
-            erase(app, find_held(app, archives, ["ana1@x.example"]))
+            erase_personal_data(app, find_personal_data(app, archives, ["ana1@x.example"]))
     with desk(tmp_path / "home", "", responder, counts) as app:
-        assert "1 people were erased again" in "\n".join(restore(app, file, replace=True))
+        assert "1 people were erased again" in "\n".join(restore_backup(app, file, replace=True))
         with app.mail.archives() as archives:
-            assert find_held(app, archives, ["ana1@x.example"]).count() == {}
-            assert find_held(app, archives, ["ana2@x.example"]).count()
+            assert find_personal_data(app, archives, ["ana1@x.example"]).count() == {}
+            assert find_personal_data(app, archives, ["ana2@x.example"]).count()
 
 
 def test_a_restore_asks_before_it_replaces_and_refuses_what_is_damaged(
@@ -205,20 +204,23 @@ def test_a_restore_asks_before_it_replaces_and_refuses_what_is_damaged(
     file = tmp_path / "desk.tar.gz"
     with desk(tmp_path / "home", "", responder, counts) as app:
         take(app, 1)
-        list(backup(app, file))
+        list(write_backup(app, file))
         with pytest.raises(InputError, match="exists"):
-            list(backup(app, file))
+            list(write_backup(app, file))
         with pytest.raises(DeskError, match="--replace"):
-            list(restore(app, file, replace=False))
+            list(restore_backup(app, file, replace=False))
         again = desk(tmp_path / "home", "", responder, counts)
         with running(app), again as second, pytest.raises(DeskError, match="another desk"):
-            list(restore(second, file, replace=True))
+            list(restore_backup(second, file, replace=True))
         with pytest.raises(InputError, match="there is no file"):
-            list(restore(app, tmp_path / "none.tar.gz", replace=True))
-        for name, damage in (("cut", _cut), ("changed", _changed), ("text", _text)):
+            list(restore_backup(app, tmp_path / "none.tar.gz", replace=True))
+        for name, damage in (
+            ("cut", _cut), ("changed", _changed), ("text", _text),
+            ("outside", _outside), ("linked", _linked),
+        ):  # fmt: skip
             bad = damage(file, tmp_path / name)
             with pytest.raises(InputError, match=r"no backup|damaged"):
-                list(restore(app, bad, replace=True))
+                list(restore_backup(app, bad, replace=True))
         assert figures(app)["message"] == 1, "what is here was not touched"
 
 
@@ -228,16 +230,37 @@ def _cut(file: Path, bad: Path) -> Path:
 
 
 def _changed(file: Path, bad: Path) -> Path:
-    work = bad.with_suffix(".d")
-    with tarfile.open(file) as archive:
-        archive.extractall(work, filter="data")
-    manifest = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
-    name = next(name for name in manifest["files"] if name.startswith("mail/"))
-    (work / name).write_bytes(b"another mail")
-    with tarfile.open(bad, "w:gz") as archive:
-        for path in sorted(work.rglob("*")):
-            archive.add(path, str(path.relative_to(work)), recursive=False)
-    shutil.rmtree(work)
+    return _with_first_mail(file, bad, lambda _entry: b"another mail")
+
+
+def _outside(file: Path, bad: Path) -> Path:
+    def move(entry: tarfile.TarInfo) -> bytes:
+        entry.name = "../outside"
+        return b"a file elsewhere"
+
+    return _with_first_mail(file, bad, move)
+
+
+def _linked(file: Path, bad: Path) -> Path:
+    def link(entry: tarfile.TarInfo) -> bytes:
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        return b""
+
+    return _with_first_mail(file, bad, link)
+
+
+def _with_first_mail(file: Path, bad: Path, change: Callable[[tarfile.TarInfo], bytes]) -> Path:
+    """Copy a backup to `bad`, its first mail changed, with the content that `change` returns."""
+    changed = False
+    with tarfile.open(file) as archive, tarfile.open(bad, "w:gz") as copy:
+        for entry in archive:
+            part = archive.extractfile(entry)
+            content = part.read() if part else b""
+            if not changed and entry.name.startswith("mail/"):
+                changed, content = True, change(entry)
+            entry.size = len(content)
+            copy.addfile(entry, io.BytesIO(content))
+    assert changed
     return bad
 
 

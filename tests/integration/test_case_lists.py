@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.channels.slack.card_sync import _summary
-from bot.channels.slack.handlers.case_lists import (
+from bot.channels.slack.handlers.case_list_requests import (
     CaseList,
     choose_list,
     parse_queue,
@@ -15,8 +15,8 @@ from bot.channels.slack.handlers.case_lists import (
     read_home_list,
     read_page,
 )
-from bot.channels.slack.handlers.staff_acts import MAX_TOGETHER
-from bot.channels.slack.views import modals, staff_windows
+from bot.channels.slack.handlers.more_menu_handler import MAX_TOGETHER
+from bot.channels.slack.views import modals, more_menu_modals
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import build_home, list_cases
 from bot.corpus import Knowledge
@@ -165,9 +165,11 @@ def test_cards_and_windows_of_cases_among_ten_thousand_hold_too(
     for blocks in (drawn.blocks, told["blocks"]):
         assert limits(blocks) == ""
     for view in (
-        staff_windows.choose_cases(first, many, cards.topics[NEAR[0]]),
-        staff_windows.confirm_several(first.id, many, text="No." * 99, text_id=MANY, warnings=()),
-        staff_windows.choose_merge(first, many),
+        more_menu_modals.choose_cases(first, many, cards.topics[NEAR[0]]),
+        more_menu_modals.confirm_several(
+            first.id, many, text="No." * 99, text_id=MANY, warnings=()
+        ),
+        more_menu_modals.choose_merge(first, many),
         modals.edit_reply(first, kind="all", text=first.draft, later=[]),
         modals.confirm_sending(first, kind="all", text=first.draft, text_id=MANY),
     ):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.commands.public_json import MAX_CHARACTERS, MAX_TURNS, message_of
+from bot.commands.public_json import MAX_CHARACTERS, MAX_TURNS, read_line_message
 from bot.domain import Redaction
 from bot.infra.telemetry import SWITCHED_OFF
 from bot.redact import redact
@@ -109,7 +109,7 @@ def test_of_a_long_history_only_the_newest_turns_are_worked_on(
     assert len(masked) == 1 + MAX_TURNS, "the texts of the one good line"
     assert sum(masked) <= MAX_CHARACTERS
     numbered = [{"role": "user", "text": f"turn {n}"} for n in range(100)]
-    kept = message_of({"text": question, "history": numbered}).history
+    kept = read_line_message({"text": question, "history": numbered}).history
     assert [turn.text for turn in kept] == [f"turn {n}" for n in range(60, 100)]
 
 

@@ -13,9 +13,9 @@ from typing_extensions import override
 from bot.answering.responder import Responder
 from bot.app import App
 from bot.channels.mail.smtp import SmtpOut
-from bot.commands.cases import queue_lines
+from bot.commands.case_review import queue_lines
 from bot.commands.doctor import run_checks
-from bot.commands.reconcile import reconcile
+from bot.commands.reconcile import reconcile_journal
 from bot.corpus import Knowledge
 from bot.errors import DeliveryError, MissingError, RefusedError
 from bot.journal import OutboxState
@@ -276,7 +276,7 @@ def test_a_mail_server_that_takes_nothing_is_told_and_what_waits_can_be_tried_at
     app.desk.deliver()
     app.desk.delivery.out = out
     assert app.desk.deliver() == 0, "its next attempt is minutes away"
-    assert "1 mails delivered" in " ".join(reconcile(app))
+    assert "1 mails delivered" in " ".join(reconcile_journal(app))
     assert find_send_fault(app.journal) == ""
 
 

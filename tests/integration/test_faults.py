@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from bot.channels.mail.local import LocalMailbox
 from bot.channels.slack import SlackAccess
-from bot.commands.cases import queue_lines
+from bot.commands.case_review import queue_lines
 from bot.corpus.limits import read_limits
 from bot.journal import Journal, MessageState, OutboxState
 from bot.journal.slack_records import SlackEventState, SlackPostState

@@ -8,7 +8,7 @@ import pytest
 
 from bot.app import App
 from bot.cli import main
-from bot.commands.demo import send
+from bot.commands.demo import send_mail
 from bot.commands.new import make_folder, read_source
 from bot.corpus import load
 from bot.domain import Answer, Message
@@ -53,7 +53,7 @@ def test_mails_are_answered_from_a_post_of_today(
     sent = tmp_path / "own" / "mail" / "sent" / "new"
     with running(app):
         for number, (text, _) in enumerate(written):
-            send(app.settings, text, sender=f"user{number}@example.org")
+            send_mail(app.settings, text, sender=f"user{number}@example.org")
         wait_until(lambda: len(list(sent.glob("*"))) >= len(written))
     replies = {}
     for path in sent.iterdir():

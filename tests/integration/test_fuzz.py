@@ -23,8 +23,8 @@ from bot.app import App
 from bot.channels.mail.intake import build_received_message, judge_mail
 from bot.channels.mail.local import Folder, LocalSmtpServer
 from bot.channels.mail.sandbox import SafeParser
-from bot.commands.cases import queue_lines
-from bot.commands.public_json import answer_lines, as_json, message_of
+from bot.commands.case_review import queue_lines
+from bot.commands.public_json import answer_json_lines, read_line_message, response_json
 from bot.corpus import Knowledge, load
 from bot.errors import DeskError, KnowledgeError
 from bot.infra import http_server
@@ -304,13 +304,13 @@ def test_fuzz_lines_of_json(responder: Responder, knowledge: Knowledge, tries: i
     outbound = Outbound(knowledge)
 
     def one(line: object) -> dict[str, Any]:
-        response = responder.respond(message_of(line))
+        response = responder.respond(read_line_message(line))
         reply = compose_reply(response, knowledge)
         assert not reply or outbound.check(reply).allowed
-        return as_json(response, reply)
+        return response_json(response, reply)
 
     def check(raw: bytes) -> None:
-        for answer, good in answer_lines(raw.split(b"\n"), one):
+        for answer, good in answer_json_lines(raw.split(b"\n"), one):
             assert good == ("error" not in answer)
             json.dumps(answer)
 

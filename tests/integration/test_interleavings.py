@@ -16,7 +16,7 @@ from bot.desk.delivery import Delivery
 from bot.domain import EscalationReason
 from bot.errors import DeliveryError, RefusedError
 from bot.journal import CaseAction, CaseChange, Journal, OutboxState, Reply, Stage
-from bot.journal.corrections import Approval, Told
+from bot.journal.corrections import Approval, CorrectionContent
 from bot.journal.erasure import erase_person
 from bot.journal.person_search import Person, find_person
 from bot.outbound import Outbound
@@ -249,13 +249,15 @@ def test_a_mail_erased_while_it_is_refused_opens_no_case(
     assert journal.mail_outbox.count_by_state() == {"failed": 1}
 
 
-def correction_of(journal: Journal, key: str, sender: str) -> tuple[Told, Reply]:
+def correction_of(journal: Journal, key: str, sender: str) -> tuple[CorrectionContent, Reply]:
     """A correction of an answer that this sender was sent."""
     message_id = journal.receive(mail(key, thread=key, sender=sender))
     assert message_id
     journal.decide(message_id, answered(), draft="", reply=None)
     (conversation,) = journal.list_conversations([message_id])
-    told = Told(message_id=message_id, conversation_id=conversation, passages=(("p", "2"),))
+    told = CorrectionContent(
+        message_id=message_id, conversation_id=conversation, passages=(("p", "2"),)
+    )
     return told, Reply(recipient=sender, message_id=f"<c.{key}@desk>", body=b"new")
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from bot.channels.slack import Slack, SlackAccess, SuggestionModel
 from bot.channels.slack.client import Client
+from bot.channels.slack.model_posts import TranslationPosts
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
-from bot.channels.slack.recalls import RecallPosts
-from bot.channels.slack.suggestions import Translations
-from bot.channels.slack.views.recalls import change_id
+from bot.channels.slack.recall_posts import RecallPosts
+from bot.channels.slack.views.recall_views import change_id
 from bot.corpus import Knowledge
 from bot.corpus.changes import ChangeKind
 from bot.desk import Desk
@@ -295,7 +295,7 @@ def test_a_model_that_answers_after_its_case_was_erased_is_not_posted(journal: J
         return f"in English: {text}"
 
     model = SuggestionModel(draft=lambda _text: None, state=lambda: "open", translate=translate)
-    assert Translations(journal, model, TRIAGE).post(threading.Event()) == 0
+    assert TranslationPosts(journal, model, TRIAGE).post(threading.Event()) == 0
     assert not journal.slack.list_keys("translation:")
 
 
@@ -341,7 +341,9 @@ def test_who_classes_a_change_while_the_list_is_made_is_told_that_nobody_is_on_i
     recalls: RecallPosts, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class_it(recalls, ChangeKind.WORDING)
-    after_call(monkeypatch, recalls.batches, "look", lambda: class_it(recalls, ChangeKind.WORDING))
+    after_call(
+        monkeypatch, recalls.batches, "find_batch", lambda: class_it(recalls, ChangeKind.WORDING)
+    )
     recalls.work()
     recalls.work()
     assert len(journal.slack.list_keys("recall:none:")) == 2

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.commands.cases import queue_lines
+from bot.commands.case_review import queue_lines
 from bot.corpus.limits import read_limits
 from bot.domain import Priority
 from bot.journal import CaseAction, CaseChange, Journal, Stage

@@ -12,9 +12,9 @@ from typing_extensions import override
 from bot.adapters.bm25 import BM25
 from bot.answering.responder import Responder
 from bot.app import App
-from bot.channels.slack.handlers.labels import NONE_WAIT, LabelActs
+from bot.channels.slack.handlers.label_handler import NONE_WAIT, LabelHandler
 from bot.cli import main
-from bot.commands.privacy import erase, find_held
+from bot.commands.privacy import erase_personal_data, find_personal_data
 from bot.corpus import Knowledge, load, records_of
 from bot.corpus.learned import LEARNED, read_numbers
 from bot.corpus.messages import MessageKind
@@ -24,9 +24,9 @@ from bot.journal import CaseAction
 from bot.journal.engine import writing
 from bot.journal.tables import outcome
 from bot.settings import Settings
-from bot.staff import answers_to_learn
-from bot.staff.answers_to_learn import Learning
+from bot.staff import label_review
 from bot.staff.case_rows import name_topics
+from bot.staff.label_review import LabelReview
 from tests.servers.slack_limits import view_limits
 from tests.support.desk_messages import received
 from tests.support.fakes import VerbatimJudge
@@ -101,18 +101,18 @@ def draft_with(app: App, *passages: str) -> str:
 
 def test_an_approved_draft_is_learned_once_a_second_person_agrees(desk: App) -> None:
     answer(desk, "Hello,\n\ndid they get my login details?\n\nBest regards,\nJane Miller")
-    (label,) = desk.learning.propose()
+    (label,) = desk.label_review.propose()
     assert label.passages == (PASSWORD, CLOSED)
     assert (label.answered_by, "Miller" in label.question) == (ANA, False)
     with pytest.raises(InputError, match="somebody else has to agree"):
-        desk.learning.accept([label.number], actor=ANA)
-    assert desk.learning.accept([label.number], actor=BOB) == 1
-    assert desk.learning.propose() == ()
+        desk.label_review.accept([label.number], actor=ANA)
+    assert desk.label_review.accept([label.number], actor=BOB) == 1
+    assert desk.label_review.propose() == ()
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.gold == ((PASSWORD, CLOSED),)
     assert learned.text.split() == label.question.split()
     with pytest.raises(InputError, match="no label that waits"):
-        desk.learning.accept([label.number], actor=BOB)
+        desk.label_review.accept([label.number], actor=BOB)
 
 
 def test_a_label_rejected_while_another_person_agrees_is_not_learned(
@@ -120,12 +120,12 @@ def test_a_label_rejected_while_another_person_agrees_is_not_learned(
 ) -> None:
     """Bob calls it wrong between Eve's look at the list and her click."""
     answer(desk)
-    (label,) = desk.learning.propose()
+    (label,) = desk.label_review.propose()
     before_call(
-        monkeypatch, answers_to_learn, "append_labels",
-        lambda: desk.learning.reject([label.number], actor="bob"),
+        monkeypatch, label_review, "append_labels",
+        lambda: desk.label_review.reject([label.number], actor="bob"),
     )  # fmt: skip
-    assert desk.learning.accept([label.number], actor="eve") == 0
+    assert desk.label_review.accept([label.number], actor="eve") == 0
     assert read_numbers(desk.settings.knowledge) == frozenset()
 
 
@@ -133,15 +133,15 @@ def test_who_names_a_case_in_place_of_its_label_is_told_the_label(desk: App) -> 
     answer(desk)
     with desk.journal.engine.begin() as db:
         db.exec_driver_sql("UPDATE outcome SET id=id+10")
-    (label,) = desk.learning.propose()
+    (label,) = desk.label_review.propose()
     assert label.case_id != label.number
     with pytest.raises(InputError, match=f"{label.case_id} is the number of a case; its label is"):
-        desk.learning.accept([label.case_id], actor=BOB)
+        desk.label_review.accept([label.case_id], actor=BOB)
 
 
 def test_who_works_alone_may_agree_to_their_own_answers(desk: App) -> None:
     answer(desk)
-    alone = Learning(
+    alone = LabelReview(
         knowledge=desk.knowledge, journal=desk.journal, outbound=desk.outbound, alone=True
     )
     (label,) = alone.propose()
@@ -153,14 +153,14 @@ def test_what_is_sent_word_for_word_answers_and_own_words_say_that_the_post_does
 ) -> None:
     other = draft_with(desk, HAPPENED)
     answer(desk, "four five six", action=CaseAction.EDITED, own=f"Dear Ana,\n\n{other}")
-    assert desk.learning.propose() == (), "passages among other words say nothing"
+    assert desk.label_review.propose() == (), "passages among other words say nothing"
     answer(desk, "one two three", action=CaseAction.EDITED, own="No, they did not. Regards, Ana")
     answer(desk, "seven eight nine", action=CaseAction.EDITED, own=other)
-    own_words, another_passage = desk.learning.propose()
+    own_words, another_passage = desk.label_review.propose()
     assert own_words.passages == ()
     assert another_passage.passages == (HAPPENED,)
     numbers = (own_words.number, another_passage.number)
-    assert desk.learning.accept(numbers, actor=BOB) == len(numbers)
+    assert desk.label_review.accept(numbers, actor=BOB) == len(numbers)
     silent, answered = load(desk.settings.knowledge).exercises
     assert (silent.kind, silent.gold) == (MessageKind.UNANSWERABLE, ())
     assert answered.gold == ((HAPPENED,),)
@@ -170,7 +170,7 @@ def test_a_passage_that_was_reworded_since_is_not_learned(desk: App, tmp_path: P
     answer(desk)
     reworded = POST.replace("No. Passwords are kept", "No. All passwords are kept")
     knowledge = write(tmp_path / "knowledge", reworded)
-    now = Learning(knowledge=knowledge, journal=desk.journal, outbound=desk.outbound)
+    now = LabelReview(knowledge=knowledge, journal=desk.journal, outbound=desk.outbound)
     (label,) = now.propose()
     assert label.passages == (CLOSED,)
 
@@ -178,26 +178,26 @@ def test_a_passage_that_was_reworded_since_is_not_learned(desk: App, tmp_path: P
 def test_a_label_goes_with_the_text_of_who_asked_and_stays_away(desk: App) -> None:
     answer(desk)
     kept = answer(desk, "was the police called that day")
-    numbers = [label.number for label in desk.learning.propose()]
-    assert desk.learning.accept(numbers, actor=BOB) == 2
+    numbers = [label.number for label in desk.label_review.propose()]
+    assert desk.label_review.accept(numbers, actor=BOB) == 2
     with writing(desk.journal.engine) as db:  # as an erasure and the retention do
         db.execute(sql.update(outcome).where(outcome.c.message_id != kept).values(question=""))
-    assert desk.learning.forget_erased() == 1
+    assert desk.label_review.forget_erased() == 1
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.text == "was the police called that day"
-    assert desk.learning.forget_erased() == 0
+    assert desk.label_review.forget_erased() == 0
 
 
 def test_an_erased_person_leaves_no_label_and_no_name_in_those_of_others(desk: App) -> None:
     answer(desk, "did they get my login details")
     answer(desk, "was Jane Miller told that the police called")
     answer(desk, "was the police called that day")
-    numbers = [label.number for label in desk.learning.propose()]
-    assert desk.learning.accept(numbers, actor=BOB) == 3
+    numbers = [label.number for label in desk.label_review.propose()]
+    assert desk.label_review.accept(numbers, actor=BOB) == 3
     asker = desk.journal.read_message(1).sender
-    held = find_held(desk, [], [asker, "Jane Miller"])
+    held = find_personal_data(desk, [], [asker, "Jane Miller"])
     assert held.count()["learned questions"] == 2
-    assert erase(desk, held).found["learned questions"] == 2
+    assert erase_personal_data(desk, held).found["learned questions"] == 2
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.text == "was the police called that day"
 
@@ -213,20 +213,20 @@ ODD = (
 def test_any_question_can_be_written_and_read_again(desk: App) -> None:
     for text in ODD:
         answer(desk, text.encode("utf-8", "replace").decode())
-    numbers = [label.number for label in desk.learning.propose()]
-    assert desk.learning.accept(numbers, actor=BOB) == len(ODD)
+    numbers = [label.number for label in desk.label_review.propose()]
+    assert desk.label_review.accept(numbers, actor=BOB) == len(ODD)
     learned = load(desk.settings.knowledge).exercises
     assert len(learned) == len(ODD)
     assert all(each.kind is MessageKind.ANSWERABLE for each in learned)
 
 
 def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App) -> None:
-    acts = LabelActs(desk.learning, name_topics(desk.knowledge))
-    assert acts.window(BOB) == NONE_WAIT
+    handler = LabelHandler(desk.label_review, name_topics(desk.knowledge))
+    assert handler.draw_modal(BOB) == NONE_WAIT
     answer(desk)
     answer(desk, "was the police called that day")
-    assert acts.window(ANA) == NONE_WAIT, "she gave these answers herself"
-    window = acts.window(BOB)
+    assert handler.draw_modal(ANA) == NONE_WAIT, "she gave these answers herself"
+    window = handler.draw_modal(BOB)
     assert isinstance(window, dict)
     drawn = json.dumps(window)
     assert QUESTION in drawn
@@ -236,11 +236,11 @@ def test_in_slack_somebody_else_agrees_to_all_but_what_they_call_wrong(desk: App
     remembered = json.loads(window["private_metadata"])
     right, wrong = remembered["labels"]
     chosen = {"without": {"choice": {"selected_options": [{"value": str(wrong)}]}}}
-    said = acts.submit({"state": {"values": chosen}}, remembered, BOB)
+    said = handler.submit({"state": {"values": chosen}}, remembered, BOB)
     assert "learns from 1 answer*" in json.dumps(said)
     (learned,) = load(desk.settings.knowledge).exercises
     assert learned.id == f"label-{right}"
-    again = acts.submit({"state": {"values": chosen}}, remembered, BOB)
+    again = handler.submit({"state": {"values": chosen}}, remembered, BOB)
     assert "Nothing was changed now" in json.dumps(again)
 
 
@@ -252,7 +252,7 @@ def test_the_terminal_lists_accepts_and_rejects(
     assert "no answered question waits" in capsys.readouterr().out
     answer(desk)
     answer(desk, "was the police called that day")
-    first, second = (label.number for label in desk.learning.propose())
+    first, second = (label.number for label in desk.label_review.propose())
     assert main(["knowledge", "labels"]) == 0
     shown = capsys.readouterr().out
     assert QUESTION in shown

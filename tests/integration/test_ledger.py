@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 import sqlalchemy as sql
 
-from bot.commands.ledger import COLUMNS, export
+from bot.commands.ledger_export import COLUMNS, export_ledger
 from bot.journal import CaseAction, Journal, Reply
 from bot.journal.engine import writing
 from tests.support.journal_records import answered, mail, waiting
@@ -65,14 +65,14 @@ def test_who_approved_what_under_which_knowledge_is_entered(journal: Journal) ->
     )
     sent = send(journal)
     assert journal.mail_outbox.record_bounce("<bo@d>")
-    rows = [json.loads(line) for line in export(journal, csv=False)]
+    rows = [json.loads(line) for line in export_ledger(journal, csv=False)]
     assert [(r["recipient"], r["event"], r["approved_by"], r["knowledge"]) for r in rows] == [
         ("ana@x.example", "sent", "desk", "k"),
         ("bo@x.example", "sent", "slack:U0ALICE (edited)", "k"),
         ("bo@x.example", "bounced", "slack:U0ALICE (edited)", "k"),
     ]
     assert "We answer." in rows[0]["text"]
-    table = list(csv.reader("".join(export(journal, csv=True)).splitlines()))
+    table = list(csv.reader("".join(export_ledger(journal, csv=True)).splitlines()))
     assert tuple(table[0]) == COLUMNS
     assert table[2][COLUMNS.index("text")].startswith("'=By hand"), "it is no formula"
     assert journal.ledger.check().faults == ()
@@ -121,7 +121,7 @@ def test_an_erased_mail_breaks_no_chain_and_is_not_exported(journal: Journal, er
     with writing(journal.engine) as db:
         db.exec_driver_sql(erase)
     assert journal.ledger.check().faults == ()
-    first, second = (json.loads(line) for line in export(journal, csv=False))
+    first, second = (json.loads(line) for line in export_ledger(journal, csv=False))
     assert (first["recipient"], first["text"]) == ("", "")
     assert second["recipient"] == "bo@x.example"
 

@@ -37,7 +37,7 @@ def test_mails_of_every_kind_end_as_they_should_and_none_is_lost(
     lines = (FOLDER / name / "expected.jsonl").read_text(encoding="utf-8").splitlines()
     wrong: dict[str, list[str]] = {}
     for want in map(json.loads, filter(str.strip, lines)):
-        outcome = check.file(str(FOLDER / name / want["file"]))
+        outcome = check.check_file(str(FOLDER / name / want["file"]))
         assert not is_lost(want, outcome), want["file"]
         if found := faults(want, outcome):
             wrong[want["file"]] = found

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sql
 
 from bot.app import App
-from bot.commands.cases import CASES_PER_PAGE, queue_json, queue_lines
+from bot.commands.case_review import CASES_PER_PAGE, queue_json, queue_lines
 from bot.corpus import Knowledge
 from bot.infra.metrics import Metrics
 from bot.journal import Journal

@@ -25,7 +25,7 @@ from bot.corpus.published_page import read_published_page, to_post
 from bot.domain import ExpectedTime, Passage
 from bot.errors import InputError, SettingsError
 from bot.outbound import Outbound
-from bot.outbound.self_check import stopped
+from bot.outbound.self_check import find_stopped_replies
 from bot.settings import Settings, read_settings
 from tests.conftest import ROOT, home_of
 from tests.support.growth import assert_in_proportion
@@ -110,7 +110,7 @@ def test_a_post_of_any_shape_becomes_a_folder_from_which_every_reply_may_leave(
     assert about | incident | said == about | incident
     assert incident["review"]
     assert ", ".join(ExpectedTime) in (tmp_path / "k" / "incident.yaml").read_text("utf-8")
-    assert list(stopped(Outbound(knowledge))) == []
+    assert list(find_stopped_replies(Outbound(knowledge))) == []
     assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
         "ids.yaml", "incident-post.md", "incident.yaml", "notes.yaml",
     ]  # fmt: skip
@@ -251,7 +251,7 @@ def test_each_invented_post_is_taken_whole(tmp_path: Path, path: Path) -> None:
     knowledge = load(tmp_path / "k")
     assert knowledge.incident.company
     outlawed = [w for w in knowledge.warnings if "which is on no list" in w]
-    assert bool(list(stopped(Outbound(knowledge)))) == bool(outlawed)
+    assert bool(list(find_stopped_replies(Outbound(knowledge)))) == bool(outlawed)
     assert len(outlawed) <= 1, "only the host that the attacker used"
 
 

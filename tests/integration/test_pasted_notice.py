@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.channels.slack.pasted_secrets import render_notice
+from bot.channels.slack.pasted_secret_notices import render_notice
 from bot.corpus import Knowledge
 from bot.domain import Redaction
 from bot.journal.pasted_secrets import PastedSecretMessage

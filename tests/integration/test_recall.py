@@ -28,7 +28,7 @@ from bot.domain import Passage
 from bot.journal import Journal, Reply
 from bot.journal.corrections import LONGEST_WAIT_SECONDS, Approval, Corrections
 from bot.journal.tables import outcome
-from bot.staff.outdated_answers import Held, Why
+from bot.staff.outdated_answers import HoldReason, OutdatedReason
 from tests.conftest import KNOWLEDGE
 from tests.support.desk_messages import received
 from tests.support.fakes import Time
@@ -49,7 +49,7 @@ def test_recall_lists_who_was_told_a_corrected_text_until_a_person_calls_it_a_wo
     mine = told(journal, old, "ana")
     told(journal, app.knowledge.passages[RESETS], "bob")
     (entry,) = recall_of(app, journal).find()
-    assert (entry.conversation_id, entry.why, entry.held) == (mine, Why.CORRECTED, None)
+    assert (entry.conversation_id, entry.why, entry.held) == (mine, OutdatedReason.CORRECTED, None)
     assert [t.text for t in entry.told] == [old.text]
     assert app.outbound.check(entry.text).allowed
     assert list(recall_of(app, journal, ChangeKind.WORDING).find()) == []
@@ -67,7 +67,7 @@ def test_recall_of_a_new_passage_reaches_who_asked_for_it_whatever_a_person_call
         time.forward(60)
         journal.corrections.record_passages([other, app.knowledge.passages[RESETS]])
         (entry,) = recall_of(app, journal, kind).find()
-        assert (entry.why, [p.id for p in entry.now]) == (Why.NEW, [RESETS])
+        assert (entry.why, [p.id for p in entry.now]) == (OutdatedReason.NEW, [RESETS])
         assert list(recall_of(app, journal, ChangeKind.WORDING).find()) == []
 
 
@@ -120,7 +120,7 @@ def test_recall_stores_nothing_of_a_batch_that_breaks_and_all_of_it_once_afterwa
     assert journal.mail_outbox.list_due() == []
     assert recall.send(entries, actor="eve", per_minute=60) == 3
     assert recall.send(entries, actor="eve", per_minute=60) == 0
-    assert {e.held for e in recall_of(app, journal).find()} == {Held.DONE}
+    assert {e.held for e in recall_of(app, journal).find()} == {HoldReason.DONE}
 
 
 def test_recall_corrects_nobody_twice_when_something_else_is_edited(
@@ -134,7 +134,7 @@ def test_recall_corrects_nobody_twice_when_something_else_is_edited(
     assert recall.send(list(recall.find()), actor="eve", per_minute=60) == 1
     edited = recall_of(app, journal)
     edited.knowledge = replace(app.knowledge, version="edited")
-    assert [e.held for e in edited.find()] == [Held.DONE]
+    assert [e.held for e in edited.find()] == [HoldReason.DONE]
     assert edited.send(list(edited.find()), actor="eve", per_minute=60) == 0
     corrected_again = replace(app.knowledge.passages[RESETS], version="third")
     edited.knowledge = replace(
@@ -165,7 +165,12 @@ def test_recall_writes_to_nobody_who_was_erased_or_opted_out_and_says_why(
         db.exec_driver_sql("UPDATE outbox SET recipient='joe@example.org' WHERE id=4")
         db.exec_driver_sql("UPDATE message SET text='', sender='', erased_at='now' WHERE id=1")
     entries = list(recall_of(app, journal).find())
-    assert [e.held for e in entries] == [Held.ERASED, Held.OPTED_OUT, Held.FORGOTTEN, None]
+    assert [e.held for e in entries] == [
+        HoldReason.ERASED,
+        HoldReason.OPTED_OUT,
+        HoldReason.FORGOTTEN,
+        None,
+    ]
     assert recall_of(app, journal).send(entries, actor="eve", per_minute=60) == 1
     assert journal.opt_outs.add("joe@example.org", actor="eve")  # before it has left
     assert journal.mail_outbox.list_due() == []
@@ -186,7 +191,7 @@ def test_recall_keeps_the_owners_rate_over_several_batches_and_stores_no_more_th
     assert isinstance(clock, Time)
     many = [replace(entry, conversation_id=100 + n) for n in range(fits + 20)]
     approval = Approval(actor="eve", knowledge="k", per_minute=1)
-    mails = [(e.again, reply(n)) for n, e in enumerate(many)]
+    mails = [(e.correction, reply(n)) for n, e in enumerate(many)]
     assert journal.corrections.enqueue(mails[:2], approval=approval) == 2
     assert journal.corrections.enqueue(mails[2:4], approval=approval) == 2
     sent = []
@@ -296,7 +301,7 @@ def test_recall_tells_one_of_two_passages_that_say_the_same_and_counts_both_as_t
     (entry,) = recall.find()
     assert len(entry.now) == 1
     assert recall.send([entry], actor="eve", per_minute=60) == 1
-    assert [e.held for e in recall_of(app, journal).find()] == [Held.DONE]
+    assert [e.held for e in recall_of(app, journal).find()] == [HoldReason.DONE]
 
 
 def journal_told_too(journal: Journal, passage: Passage) -> None:

@@ -82,7 +82,7 @@ def approved(app: App, journal: Journal, names: list[str]) -> str:
     for name in names:
         told(journal, old, name)
     batches = RecallBatches(lambda: recall_of(app, journal), journal, per_minute=PER_MINUTE)
-    batch, _ = batches.look()
+    batch, _ = batches.find_batch()
     assert len(batch.ready) == len(names)
     assert batches.approve(batch.key, actor="eve")
     return batch.key

@@ -14,7 +14,7 @@ from bot.desk import Desk
 from bot.journal import Journal
 from bot.outbound import text_of
 from bot.settings import Settings
-from bot.staff.outdated_answers import Held, Recall
+from bot.staff.outdated_answers import HoldReason, Recall
 from evals.measuring.schema import Case, read_cases
 from tests.conftest import KNOWLEDGE, home_of
 from tests.support.desk_messages import handle, received
@@ -129,7 +129,10 @@ def corrects_each_conversation_once(replay: Replay, app: App) -> None:
     ready = [each for each in entries if each.held is None]
     assert recall.send(entries, actor="eve", per_minute=60) == len(ready)
     assert recall.send(entries, actor="eve", per_minute=60) == 0
-    assert {e.held for e in recall_of(app, replay.journal).find()} <= {Held.DONE, Held.OPEN_CASE}
+    assert {e.held for e in recall_of(app, replay.journal).find()} <= {
+        HoldReason.DONE,
+        HoldReason.OPEN_CASE,
+    }
     desk = Desk(
         knowledge=app.knowledge, responder=app.responder, journal=replay.journal,
         outbound=app.outbound, compose=COMPOSE, out=out,

@@ -20,9 +20,9 @@ from bot.channels.mail.local import LocalMailbox
 from bot.channels.mail.marks import MARK_HEADER, make_mark
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.sandbox import SafeParser
-from bot.commands.cases import decide, queue_lines
+from bot.commands.case_review import decide_case, queue_lines
 from bot.commands.doctor import run_checks
-from bot.commands.reconcile import reconcile
+from bot.commands.reconcile import reconcile_journal
 from bot.corpus import Knowledge
 from bot.domain import HealthLine
 from bot.errors import DeliveryError, InputError, MissingError, RefusedError, UncertainError
@@ -318,12 +318,12 @@ def test_reconcile_needs_no_jobs(app: App) -> None:
     app.desk.store_message(received(LAWYERS, 2))
     app.desk.store_message(received(EXPOSED, 3, sender="nobody"))
     app.journal.mail_outbox.claim(stored_reply(app, 4), "desk")
-    assert list(reconcile(app)) == [
+    assert list(reconcile_journal(app)) == [
         "2 messages decided, 1 left for a person",
         "3 mails delivered, 1 looked up, 0 of unknown fate",
     ]
     assert app.journal.list_undecided() == []
-    assert next(iter(reconcile(app))).startswith("0 messages")
+    assert next(iter(reconcile_journal(app))).startswith("0 messages")
 
 
 def test_doctor_names_what_an_approved_text_may_not_carry(app: App) -> None:
@@ -397,8 +397,8 @@ def test_a_case_without_a_draft_cannot_be_approved(app: App) -> None:
     app.journal.mark_failed(message_id, "x")
     (case,) = app.journal.cases.list_open()
     with pytest.raises(InputError, match="--text"):
-        decide(app, case.id, text=None, approve=True, confirm=bool)
-    assert "edited, 1 mail sent" in decide(
+        decide_case(app, case.id, text=None, approve=True, confirm=bool)
+    assert "edited, 1 mail sent" in decide_case(
         app, case.id, text="We have read it.", approve=False, confirm=bool
     )
 

@@ -16,7 +16,7 @@ import pytest
 
 from bot.app import App
 from bot.channels.mail.local import Folder, LocalMailbox, LocalSmtpServer, MaildirOut
-from bot.commands.demo import _samples, send
+from bot.commands.demo import _samples, send_mail
 from bot.errors import DeliveryError, MissingError
 from bot.journal import Journal
 from bot.serve.service import HandledMail, Service
@@ -48,12 +48,12 @@ def without_versions(printed: str, settings: Settings) -> str:
 def test_the_samples_print_what_the_first_page_shows(
     served: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from bot.commands.demo import demo
+    from bot.commands.demo import run_demo
 
     timer = threading.Timer(120, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     try:
-        assert demo(served, once=True) == 0
+        assert run_demo(served, once=True) == 0
     finally:
         timer.cancel()
     out = capsys.readouterr().out
@@ -125,7 +125,7 @@ def test_nothing_accepted_is_lost_by_a_kill(settings: Settings) -> None:
     mine = settings.model_copy(update={"smtp_port": free_port()})
     child = started(mine)
     for number in range(50):
-        send(mine, f"Were my API keys exposed? This is mail {number}.")
+        send_mail(mine, f"Were my API keys exposed? This is mail {number}.")
     child.kill()
     child.wait()
     child = started(mine)

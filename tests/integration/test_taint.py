@@ -19,7 +19,7 @@ from bot.channels.mail.rules import MailRuleContext
 from bot.channels.mail.sandbox import SafeParser
 from bot.channels.slack import SuggestionModel
 from bot.cli import main
-from bot.commands.cases import decide, queue_lines
+from bot.commands.case_review import decide_case, queue_lines
 from bot.commands.mail_check import MailCheck
 from bot.errors import InputError
 from bot.llm.budget import Bounds, Budget
@@ -30,7 +30,7 @@ from bot.serve.service import HandledMail, Service
 from bot.settings import Settings
 from bot.staff.case_actions import object_to_text
 from bot.staff.staff_texts import read_staff_texts
-from bot.staff.suggestion import suggestion_of
+from bot.staff.suggestion import build_suggestion
 from evals.run import run as run_evals
 from tests.conftest import KNOWLEDGE, home_of
 from tests.servers.model_server import model_server
@@ -205,7 +205,7 @@ def test_no_secret_in_what_commands_print(
         for number, raw in enumerate(mails(plants)):
             file = tmp_path / f"{number}.eml"
             file.write_bytes(raw)
-            said.append(json.dumps(check.file(str(file)), ensure_ascii=False))
+            said.append(json.dumps(check.check_file(str(file)), ensure_ascii=False))
     assert all(MARK in each for each in said)
     for (_, place), each in plants.items():
         if place == "body":
@@ -254,7 +254,7 @@ def test_a_check_masks_mails_that_nobody_answers(
         f"I am away. My key is {secret}.\r\n".encode()
     )
     with MailCheck(app) as check:
-        said = check.file(str(file))
+        said = check.check_file(str(file))
     assert said["verdict"] == verdict
     assert "I am away. My key is [removed: API key]" in said["visible"]
     assert secret.lower() not in json.dumps(said).lower()
@@ -268,15 +268,15 @@ def write_at_the_terminal(app: App, plants: list[Plant]) -> tuple[list[str], lis
         desk_messages.handle(app.desk, desk_messages.received(UNSURE, each.kind))
         case, text = app.journal.cases.list_open()[-1].id, f"{MARK} {each.sentence}"
         with pytest.raises(InputError, match="holds what looks like") as remarks:
-            decide(app, case, text=text, approve=False, confirm=bool)
+            decide_case(app, case, text=text, approve=False, confirm=bool)
         told.append(str(remarks.value))
         if object_to_text(text):  # beyond doubt a secret, which nobody may send
             with pytest.raises(InputError, match="Take it out") as remarks:
-                decide(app, case, text=text, approve=False, confirm=bool, anyway=True)
+                decide_case(app, case, text=text, approve=False, confirm=bool, anyway=True)
             told.append(str(remarks.value))
             continue
         gone.append(each)
-        told.append(decide(app, case, text=text, approve=False, confirm=bool, anyway=True))
+        told.append(decide_case(app, case, text=text, approve=False, confirm=bool, anyway=True))
     return told, gone
 
 
@@ -426,7 +426,7 @@ def _model(app: App, url: str) -> SuggestionModel:
         options={"api_key": "no key", "base_url": url}, deadline=SAFETY_NET_SECONDS,
     )  # fmt: skip
     return SuggestionModel(
-        draft=lambda text: suggestion_of(made.draft(text), app.knowledge),
+        draft=lambda text: build_suggestion(made.draft(text), app.knowledge),
         state=lambda: made.budget.state,
     )
 

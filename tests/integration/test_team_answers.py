@@ -20,8 +20,8 @@ from bot.answering.staff_signature import sign_draft
 from bot.answering.transfer import read_transfer
 from bot.app import App
 from bot.cli import main
-from bot.commands.answers import NEXT, NEXT_WITHDRAWN
-from bot.commands.privacy import erase, export, find_held
+from bot.commands.privacy import erase_personal_data, export_personal_data, find_personal_data
+from bot.commands.team_answer_actions import NEXT, NEXT_WITHDRAWN
 from bot.corpus import Knowledge, load, records_of
 from bot.corpus.changes import ChangeKind
 from bot.corpus.team_answers import (
@@ -40,8 +40,8 @@ from bot.outbound import Outbound, text_of
 from bot.outbound.self_check import build_answer
 from bot.ports import Judgement
 from bot.settings import Settings
-from bot.staff.outdated_answers import Recall, Why
-from bot.staff.team_answers import LOCK, TeamAnswers
+from bot.staff.outdated_answers import OutdatedReason, Recall
+from bot.staff.team_answer_review import LOCK, TeamAnswerReview
 from tests.support.desk_messages import received
 from tests.support.interleaving import Beside, after_call, is_waited_for
 from tests.support.small_post import PASSWORD, POST, write
@@ -151,9 +151,9 @@ def answered(
 
 def in_use(app: App, case: int) -> TeamAnswer:
     """The answer of a case, proposed by Ana and approved by Bob."""
-    app.team_answers.propose(case, actor=ANA)
-    tried = app.team_answers.try_out(case)
-    return app.team_answers.approve(case, actor=BOB, digest=tried.digest)
+    app.team_answer_review.propose(case, actor=ANA)
+    tried = app.team_answer_review.try_out(case)
+    return app.team_answer_review.approve(case, actor=BOB, digest=tried.digest)
 
 
 @dataclass(kw_only=True)
@@ -179,7 +179,7 @@ def test_two_people_take_an_answer_in_and_others_get_it_until_it_is_withdrawn(
     case = str(answered(either_desk))
     at = Terminal(app=either_desk, monkeypatch=monkeypatch, capsys=capsys)
     assert at.run("ana", "propose", case)[0] == 0
-    waiting = either_desk.team_answers.read(int(case))
+    waiting = either_desk.team_answer_review.read(int(case))
     assert waiting
     assert (waiting.question, waiting.answer) == (QUESTION, ANSWER), "without greeting and close"
     assert QUESTION not in {p.heading for p in load(either_desk.settings.knowledge).offered}
@@ -199,7 +199,10 @@ def test_two_people_take_an_answer_in_and_others_get_it_until_it_is_withdrawn(
         ask(now, key="zoe")
         assert "locks" not in sent_to(now)["zoe@people.example"]
         told = {entry.recipient: entry.why for entry in recall_of(now).find()}
-        assert told == {"jane@people.example": Why.GONE, "tom@people.example": Why.GONE}
+        assert told == {
+            "jane@people.example": OutdatedReason.GONE,
+            "tom@people.example": OutdatedReason.GONE,
+        }
 
 
 def test_the_terminal_says_what_can_be_done_and_what_cannot(
@@ -246,7 +249,7 @@ def test_what_was_decided_before_a_withdrawal_does_not_leave_after_it(desk: App)
     ):  # fmt: skip
         assert not outbound.check(reply.replace(before, after)).allowed, after
     assert ANSWER not in knowledge.own_words.without(reply)
-    desk.team_answers.withdraw(case, actor=BOB)
+    desk.team_answer_review.withdraw(case, actor=BOB)
     assert "withdrawn" in outbound.check(reply).why
     (outcome_now,) = responder.respond(Message(text=QUESTION)).outcomes
     assert (outcome_now.reason, outcome_now.candidates) == ("unsure", ())
@@ -257,7 +260,7 @@ def test_only_a_persons_own_words_as_they_were_sent_can_be_taken_in(desk: App) -
     waits = desk.journal.cases.find_number(ask(desk, "Is there a phone number?", "open"))
     two = answered(desk, text=f"{QUESTION} And will you pay for my dog?", key="two")
     case = answered(desk)
-    store = desk.team_answers
+    store = desk.team_answer_review
     with pytest.raises(InputError, match="there is no case 99"):
         store.propose(99, actor=ANA)
     with pytest.raises(InputError, match="own words"):
@@ -281,12 +284,12 @@ def test_what_names_a_person_leads_elsewhere_or_holds_a_secret_is_not_taken_in(d
     for number, (says, text) in enumerate(wrong.items()):
         case = answered(desk, text, key=f"k{number}")
         with pytest.raises(InputError, match=says):
-            desk.team_answers.propose(case, actor=ANA)
-    assert desk.team_answers.list_all() == ()
+            desk.team_answer_review.propose(case, actor=ANA)
+    assert desk.team_answer_review.list_all() == ()
 
 
 def test_an_answer_is_approved_as_it_was_shown_and_tried_by_another_person(desk: App) -> None:
-    case, store = answered(desk), desk.team_answers
+    case, store = answered(desk), desk.team_answer_review
     made = store.propose(case, actor=ANA)
     with pytest.raises(InputError, match="not been tried"):
         store.approve(case, actor=BOB, digest=made.digest)
@@ -314,11 +317,11 @@ def test_an_answer_is_approved_as_it_was_shown_and_tried_by_another_person(desk:
 def test_who_works_alone_approves_alone_and_a_rejected_answer_can_be_proposed_again(
     desk: App,
 ) -> None:
-    case, store = answered(desk), desk.team_answers
+    case, store = answered(desk), desk.team_answer_review
     store.propose(case, actor=ANA)
     store.reject(case, actor=BOB)
     assert not list((store.folder / FOLDER).glob("*"))
-    alone = TeamAnswers(
+    alone = TeamAnswerReview(
         knowledge=store.knowledge, journal=desk.journal, home=store.home,
         try_answer=desk.try_team_answer, alone=True,
     )  # fmt: skip
@@ -328,7 +331,7 @@ def test_who_works_alone_approves_alone_and_a_rejected_answer_can_be_proposed_ag
 
 def test_after_a_crash_the_same_act_is_finished(either_desk: App) -> None:
     desk = either_desk
-    case, store = answered(desk), desk.team_answers
+    case, store = answered(desk), desk.team_answer_review
     store.propose(case, actor=ANA)
     tried = store.try_out(case)
     done = {"state": TeamAnswerState.APPROVED, "approved_by": BOB, "approved_at": "2026-01-05"}
@@ -379,7 +382,7 @@ def test_a_file_that_cannot_be_read_is_named_by_every_command_and_never_replaced
         code, said = at.run("eve", verb, str(case), "--yes")
         assert (code, says in said, "Mend the file" in said) == (2, True, True), (verb, said)
     assert path.read_text("utf-8") == broken
-    assert not desk.team_answers.is_gone(case)
+    assert not desk.team_answer_review.is_gone(case)
 
 
 @pytest.mark.parametrize("name", [".#case-{}.yaml", "._case-{}.yaml", ".case-{}.yaml.swp"])
@@ -388,11 +391,11 @@ def test_what_an_editor_puts_beside_a_file_is_no_answer(desk: App, name: str) ->
     path = desk.settings.knowledge / FOLDER / name.format(case)
     in_use(desk, case)
     path.symlink_to("ana@host.4711")  # as Emacs marks a file that is being edited
-    assert desk.team_answers.list_faults() == ()
+    assert desk.team_answer_review.list_faults() == ()
     (desk.settings.knowledge / FOLDER / f"case-{case} (copy).yaml").write_bytes(
         path.with_name(f"case-{case}.yaml").read_bytes()
     )
-    (fault,) = desk.team_answers.list_faults()
+    (fault,) = desk.team_answer_review.list_faults()
     assert f"the answer of case {case} stands in case-{case}.yaml. Delete this copy" in fault
 
 
@@ -411,23 +414,23 @@ def test_the_people_of_a_conversation_are_not_named_to_others(
     asks = f"{QUESTION}\n\nThank you,\nBerthold"
     case = answered(desk, text=asks, key="zo.okafor")
     with pytest.raises(InputError, match=f"the question names “{name}”"):
-        desk.team_answers.propose(case, actor=ANA, question=question)
-    made = desk.team_answers.propose(case, actor=ANA, question=QUESTION)
+        desk.team_answer_review.propose(case, actor=ANA, question=question)
+    made = desk.team_answer_review.propose(case, actor=ANA, question=QUESTION)
     write_team_answer(desk.settings.knowledge, made.model_copy(update={"question": question}))
-    edited = desk.team_answers.try_out(case)
+    edited = desk.team_answer_review.try_out(case)
     with pytest.raises(InputError, match=name):
-        desk.team_answers.approve(case, actor=BOB, digest=edited.digest)
+        desk.team_answer_review.approve(case, actor=BOB, digest=edited.digest)
 
 
 def test_an_own_words_label_does_not_deny_what_waits_to_answer(desk: App) -> None:
     case = answered(desk)
-    (label,) = desk.learning.propose()
-    assert desk.learning.accept([label.number], actor=BOB) == 1
+    (label,) = desk.label_review.propose()
+    assert desk.label_review.accept([label.number], actor=BOB) == 1
     learned = desk.settings.knowledge / "exercises" / "learned.yaml"
     assert "label-" in learned.read_text("utf-8")
     later = answered(desk, key="tom")
-    desk.team_answers.propose(later, actor=ANA)
-    assert desk.learning.propose() == ()
+    desk.team_answer_review.propose(later, actor=ANA)
+    assert desk.label_review.propose() == ()
     in_use(desk, case)
     assert "label-" not in learned.read_text("utf-8")
 
@@ -439,38 +442,38 @@ def test_an_erased_person_leaves_no_proposal_and_no_name(either_desk: App, tmp_p
         answered(desk, "Tell Karla Ostrow that we do not pay.", key="other"),
     )  # fmt: skip
     in_use(desk, used)
-    desk.team_answers.propose(mine, actor=ANA)
-    desk.team_answers.propose(named, actor=ANA)
-    held = find_held(desk, [], ["jane@people.example", "Karla Ostrow"])
+    desk.team_answer_review.propose(mine, actor=ANA)
+    desk.team_answer_review.propose(named, actor=ANA)
+    held = find_personal_data(desk, [], ["jane@people.example", "Karla Ostrow"])
     assert held.count()["answers in the knowledge"] == 2
-    export(desk, held, tmp_path / "given")
+    export_personal_data(desk, held, tmp_path / "given")
     given = json.loads((tmp_path / "given" / "export.json").read_text("utf-8"))
     assert [row["case"] for row in given["answers_in_the_knowledge"]] == [mine]
-    erase(desk, held)
-    assert [a.case for a in desk.team_answers.list_all()] == [used]
+    erase_personal_data(desk, held)
+    assert [a.case for a in desk.team_answer_review.list_all()] == [used]
     waits = answered(desk, key="kim")
-    desk.team_answers.propose(waits, actor=ANA)
-    assert desk.team_answers.forget_erased() == 0
+    desk.team_answer_review.propose(waits, actor=ANA)
+    assert desk.team_answer_review.forget_erased() == 0
     with writing(desk.journal.engine) as db:  # as the retention does
         db.execute(sql.update(outcome).values(question=""))
-    assert desk.team_answers.forget_erased() == 1
-    assert [a.case for a in desk.team_answers.list_all()] == [used], "nobody is named in it"
+    assert desk.team_answer_review.forget_erased() == 1
+    assert [a.case for a in desk.team_answer_review.list_all()] == [used], "nobody is named in it"
 
 
 def test_an_answer_approved_while_its_asker_is_erased_stays(desk: App) -> None:
     """Somebody says yes to the list at the terminal after Bob has clicked."""
     case = answered(desk)
     digest = tried_out(desk, case)
-    held = find_held(desk, [], ["jane@people.example"])
-    desk.team_answers.approve(case, actor=BOB, digest=digest)
-    erase(desk, held)
-    assert [a.state for a in desk.team_answers.list_all()] == [TeamAnswerState.APPROVED]
+    held = find_personal_data(desk, [], ["jane@people.example"])
+    desk.team_answer_review.approve(case, actor=BOB, digest=digest)
+    erase_personal_data(desk, held)
+    assert [a.state for a in desk.team_answer_review.list_all()] == [TeamAnswerState.APPROVED]
 
 
 def test_an_answer_approved_while_old_questions_are_forgotten_is_not_half_gone(
     desk: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case, store = answered(desk), desk.team_answers
+    case, store = answered(desk), desk.team_answer_review
     digest = tried_out(desk, case)
     with writing(desk.journal.engine) as db:  # as the retention does
         db.execute(sql.update(outcome).values(question=""))
@@ -488,8 +491,8 @@ def test_an_answer_approved_while_old_questions_are_forgotten_is_not_half_gone(
 
 def tried_out(app: App, case: int) -> str:
     """Propose the answer of a case and try it; its digest."""
-    app.team_answers.propose(case, actor=ANA)
-    return app.team_answers.try_out(case).digest
+    app.team_answer_review.propose(case, actor=ANA)
+    return app.team_answer_review.try_out(case).digest
 
 
 def test_an_answer_in_another_language_goes_to_those_who_read_it(desk: App) -> None:

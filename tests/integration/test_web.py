@@ -16,7 +16,7 @@ from bot.app import App
 from bot.channels.slack.views.cards import BROWSER, mention
 from bot.channels.web.access import HEADERS, MAX_SESSIONS, Access
 from bot.channels.web.trial_mail import NOBODY, compose_trial_mail
-from bot.channels.web.views import ago, first_words
+from bot.channels.web.views import ago, preview_mail
 from bot.commands.demo import LINK_FILE, _keep_link
 from bot.errors import SettingsError
 from bot.journal import CaseAction
@@ -469,5 +469,5 @@ def test_ages_and_first_words_are_short() -> None:
     ):  # fmt: skip
         clock.forward(seconds)
         assert ago(at, clock()) == says
-    assert first_words("a\n\n  b") == "a b"
-    assert len(first_words("word " * 100)) <= 140
+    assert preview_mail("a\n\n  b") == "a b"
+    assert len(preview_mail("word " * 100)) <= 140

@@ -11,7 +11,7 @@ from bot.corpus.team_answers import TeamAnswerState, Trial
 from bot.infra.http_server import HttpPort, HttpResponse
 from bot.settings import Settings
 from bot.staff.case_actions import BROWSER_ACTOR, ReplyKind
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answer_review import TeamAnswerReview
 from tests.support.chromium import Chromium, chromium, missing
 from tests.support.web_stand import DOUBTFUL, HOSTILE, QUOTED, REPLY, UNSURE, Stand, web_stand
 
@@ -58,9 +58,9 @@ def test_from_the_users_mail_to_the_users_mail_by_keyboard(stand: Stand, browser
 
 
 @pytest.fixture
-def answers(stand: Stand, tmp_path: Path) -> TeamAnswers:
+def answers(stand: Stand, tmp_path: Path) -> TeamAnswerReview:
     """The answers of a folder of its own, after case 1 was answered in a person's own words."""
-    made = stand.app.team_answers
+    made = stand.app.team_answer_review
     made.knowledge = replace(made.knowledge, folder=tmp_path)
     made.try_answer = lambda answer: Trial(
         of=answer.digest, at="2026-11-30", questions=321, answers_itself=True
@@ -76,7 +76,7 @@ def answers(stand: Stand, tmp_path: Path) -> TeamAnswers:
 
 
 def test_an_answer_is_taken_into_the_knowledge_by_keyboard_and_withdrawn(
-    stand: Stand, browser: Chromium, answers: TeamAnswers
+    stand: Stand, browser: Chromium, answers: TeamAnswerReview
 ) -> None:
     browser.open(f"{base(stand)}/cases/1")
     browser.press("a", "Take into the knowledge")
@@ -103,7 +103,7 @@ def test_an_answer_is_taken_into_the_knowledge_by_keyboard_and_withdrawn(
 
 
 def test_nobody_approves_what_they_proposed_or_what_was_edited_since(
-    stand: Stand, browser: Chromium, answers: TeamAnswers
+    stand: Stand, browser: Chromium, answers: TeamAnswerReview
 ) -> None:
     answers.alone = False
     said = "we name no law firm."

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.channels.slack.views import staff_windows
+from bot.channels.slack.views import more_menu_modals
 from bot.corpus.snippets import read_snippets
 from bot.errors import KnowledgeError
 from bot.journal import CaseAction, Journal, OutboxState, Reply, Stage
-from bot.staff.staff_remarks import warnings
+from bot.staff.staff_remarks import find_remarks
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
@@ -188,7 +188,7 @@ def test_another_passage_is_sent_in_place_of_the_draft_and_can_be_learned(stand:
     check = stand.side.submit(ALICE, edit, filled(written))["view"]
     stand.side.submit(ALICE, check, {})
     stand.until(lambda: stand.read(number).decision)
-    (label,) = stand.slack.context.learning.propose()
+    (label,) = stand.slack.context.label_review.propose()
     assert label.passages == (option["value"],)
     end = stand.side.submit(ALICE, window, pick)
     assert "Nothing was sent" in json.dumps(end), "the case is decided"
@@ -202,7 +202,7 @@ def test_several_cases_of_a_topic_are_answered_together_each_once(stand: Stand) 
     window = more(stand, ALICE, "several", numbers[0])
     offered = [o["value"] for o in window["blocks"][1]["element"]["options"]]
     assert offered == [stand.value(n) for n in numbers[:3]], "not what somebody else has"
-    how = chosen("how", selected_option={"value": staff_windows.ANSWER})
+    how = chosen("how", selected_option={"value": more_menu_modals.ANSWER})
     pick = chosen("cases", selected_options=[{"value": v} for v in offered])
     text = {"text_0": {"text": {"value": TEXT}}}
     for values, block in (({**how, **text}, "cases"), ({**how, **pick}, "text_0")):
@@ -224,7 +224,7 @@ def test_several_cases_of_a_topic_are_answered_together_each_once(stand: Stand) 
 def test_several_cases_are_closed_together_without_a_mail(stand: Stand) -> None:
     numbers = [stand.held(key=f"k{n}", sender=f"a{n}@example.org") for n in range(2)]
     window = more(stand, ALICE, "several", numbers[0])
-    values = chosen("how", selected_option={"value": staff_windows.CLOSE}) | chosen(
+    values = chosen("how", selected_option={"value": more_menu_modals.CLOSE}) | chosen(
         "cases", selected_options=[{"value": stand.value(n)} for n in numbers]
     )
     check = stand.side.submit(ALICE, window, values)["view"]
@@ -282,13 +282,13 @@ def test_no_text_breaks_these_windows() -> None:
     ]
     snippets = dict.fromkeys(("en", "de", "zz"), read_snippets(KNOWLEDGE)["en"])
     for view in (
-        staff_windows.assign_case(many[0]), staff_windows.choose_snippet(many[0], snippets),
-        staff_windows.choose_cases(many[0], many, "A topic", wrong="Choose."),
-        staff_windows.confirm_several(
+        more_menu_modals.assign_case(many[0]), more_menu_modals.choose_snippet(many[0], snippets),
+        more_menu_modals.choose_cases(many[0], many, "A topic", wrong="Choose."),
+        more_menu_modals.confirm_several(
             1, many, text="".join(BAIT) * 40, text_id=3, warnings=[f"it names {b}" for b in BAIT]
         ),
-        staff_windows.confirm_several(1, many, text="", text_id=3, warnings=()),
-        staff_windows.choose_merge(many[0], many),
+        more_menu_modals.confirm_several(1, many, text="", text_id=3, warnings=()),
+        more_menu_modals.choose_merge(many[0], many),
     ):  # fmt: skip
         assert view_limits(view) == "", view["title"]
         hostile(view["blocks"])
@@ -297,7 +297,9 @@ def test_no_text_breaks_these_windows() -> None:
 def test_saved_replies_are_reviewed_texts(app: App, tmp_path: Path) -> None:
     found = read_snippets(KNOWLEDGE)
     assert {"en", "de"} <= set(found)
-    assert [warnings(s.text, app.knowledge) for each in found.values() for s in each] == [()] * 8
+    assert [find_remarks(s.text, app.knowledge) for each in found.values() for s in each] == [
+        ()
+    ] * 8
     assert read_snippets(tmp_path) == {}
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "en.yaml").write_text("- title: x\n")

@@ -14,7 +14,7 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import MAX_BROKEN_ATTEMPTS, OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards, RenderedMessage
-from bot.commands.cases import queue_lines
+from bot.commands.case_review import queue_lines
 from bot.journal import Case, Journal
 from bot.journal.slack_records import SlackEvent, SlackPost
 from bot.staff.staff_texts import read_staff_texts

@@ -22,7 +22,15 @@ from bot.domain import (
     EscalationReason,
     Priority,
 )
-from bot.journal import Case, CaseAction, CaseDecision, CaseQuestion, Delivery, OutboxState, Stage
+from bot.journal import (
+    Case,
+    CaseAction,
+    CaseDecision,
+    CaseQuestion,
+    DeliveryStatus,
+    OutboxState,
+    Stage,
+)
 from tests.servers.slack_limits import limits, texts, walk
 from tests.support.slack_cases import (
     AT,
@@ -180,7 +188,7 @@ def test_a_mail_that_did_not_arrive_does_not_look_done(cards: Cards) -> None:
     made = CaseDecision(action=CaseAction.APPROVED, actor="slack:U0ALICE", at=AT)
     for state in OutboxState:
         drawn = cards.render(
-            case(Stage.DECIDED, decision=made, delivery=Delivery(state=state, at=AT))
+            case(Stage.DECIDED, decision=made, delivery=DeliveryStatus(state=state, at=AT))
         )
         lost = state in ("bounced", "failed", "held", "unknown")
         assert drawn.blocks[0]["text"]["text"].startswith("⚠️" if lost else "✅")
@@ -266,7 +274,7 @@ def test_a_card_names_the_threshold_of_the_language_of_its_case(knowledge: Knowl
 
 
 def test_a_card_says_what_was_sent_and_what_is_open(cards: Cards) -> None:
-    sent = Delivery(state=OutboxState.SENT, at=AT)
+    sent = DeliveryStatus(state=OutboxState.SENT, at=AT)
     each = case(
         questions=(answered(), asked(text="Which law firm? evil.example"), *[asked(text="More?")] * 9),
         replied=sent, earlier=3, earlier_action="not_ours", attachments=("bill.pdf", "<!here>.png"),

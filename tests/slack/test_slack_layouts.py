@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.channels.slack.card_sync import _follow_up_message
+from bot.channels.slack.model_posts import render_suggestion
 from bot.channels.slack.mrkdwn import neutralize
-from bot.channels.slack.suggestions import render_suggestion
 from bot.channels.slack.views import case_reader, modals
-from bot.channels.slack.views.answers import AnswerView
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import CASES_PER_PAGE, CasePage, HomeList, build_home, list_cases
+from bot.channels.slack.views.responses import ResponseRenderer
 from bot.corpus import Knowledge
 from bot.domain import (
     Answer,
@@ -32,7 +32,7 @@ from bot.domain import (
     SecretKind,
     Span,
 )
-from bot.journal import Case, CaseAction, CaseDecision, Delivery, OutboxState, Stage
+from bot.journal import Case, CaseAction, CaseDecision, DeliveryStatus, OutboxState, Stage
 from bot.journal.slack_records import FollowUpMessage
 from bot.journal.statistics import DailyStatistics
 from bot.outbound import Outbound
@@ -65,10 +65,10 @@ def later(*texts: str) -> list[FollowUpMessage]:
 
 def pages(case: Case, after: list[FollowUpMessage]) -> Iterator[modals.View]:
     """Every page, as they follow from one another."""
-    view = case_reader.full_case(case, after)
+    view = case_reader.show_full_case(case, after)
     yield view
     while view["callback_id"] == "page":
-        view = case_reader.full_case(case, after, json.loads(view["private_metadata"])["page"])
+        view = case_reader.show_full_case(case, after, json.loads(view["private_metadata"])["page"])
         yield view
 
 
@@ -102,7 +102,7 @@ def test_no_text_breaks_a_window(
     text: str, draft: str, sender: str, body: str, stage: Stage
 ) -> None:
     made = CaseDecision(action=CaseAction.EDITED, actor="slack:U0BOB", at=AT)
-    sent = Delivery(state=OutboxState.SENT, at=AT, body=mail(body))
+    sent = DeliveryStatus(state=OutboxState.SENT, at=AT, body=mail(body))
     each = case(
         stage, text=text, draft=draft, sender=sender, delivery=sent, owner="slack:U0BOB",
         decision=made if stage in (Stage.DECIDED, Stage.CLOSED) else None,
@@ -113,8 +113,8 @@ def test_no_text_breaks_a_window(
         modals.edit_reply(each, kind="edit", text=draft, later=later(*[text, body] * 9), warnings=remarks),
         modals.edit_reply(each, kind="details", text=DETAILS, later=[]),
         modals.confirm_sending(each, kind="edit", text=draft, text_id=3),
-        case_reader.conflict(each, draft, **told), case_reader.conflict(each, "", **told),
-        case_reader.conflict(each, draft, **told, kind="edit"),
+        case_reader.show_conflict(each, draft, **told), case_reader.show_conflict(each, "", **told),
+        case_reader.show_conflict(each, draft, **told, kind="edit"),
         *pages(each, later(body, text)),
         modals.choose_snooze(each, WORDS.snooze_minutes), modals.change_owner(each, mine=True),
         modals.change_owner(each, mine=False), modals.report_wrong_answer(3), modals.show_message(12, "It is on its way."),
@@ -131,7 +131,7 @@ def test_no_word_is_lost(text: str, draft: str, body: str) -> None:
     typed = modals.edit_reply(
         each, kind="edit", text=draft, later=[], warnings=["it names evil.example"]
     )
-    assert modals.read_text(filled_in(typed)).split() == draft.split()
+    assert modals.read_reply(filled_in(typed)).split() == draft.split()
     assert "warned" in [block.get("block_id") for block in typed["blocks"]]
     check = modals.confirm_sending(each, kind="edit", text=draft, text_id=1)
     assert quoted(check["blocks"], "rich_text_preformatted") == (draft or "(empty)")
@@ -139,7 +139,7 @@ def test_no_word_is_lost(text: str, draft: str, body: str) -> None:
     assert quoted([v["blocks"] for v in shown], "rich_text_preformatted") == draft
     whole = (neutralize(text) or "(nothing)") + (neutralize(body) or "(nothing)")
     assert quoted([v["blocks"] for v in shown], "rich_text_quote") == whole
-    own = case_reader.conflict(case(Stage.CLAIMED, owner=ME), draft, later=[], actions={})
+    own = case_reader.show_conflict(case(Stage.CLAIMED, owner=ME), draft, later=[], actions={})
     assert quoted(own["blocks"], "rich_text_preformatted") == draft
 
 
@@ -148,10 +148,10 @@ def test_parts_are_put_together_as_they_were_cut() -> None:
     view = modals.edit_reply(case(), kind="edit", text=text, later=[])
     fields = [b for b in view["blocks"] if b["type"] == "input"]
     assert [b["label"]["text"] for b in fields[:2]] == ["Your reply", f"Part 2 of {len(fields)}"]
-    assert modals.read_text(filled_in(view)) == text.replace(" \n\n", "\n\n")
+    assert modals.read_reply(filled_in(view)) == text.replace(" \n\n", "\n\n")
     state = filled_in(view)
     state["state"]["values"]["text_1"]["text"]["value"] = None
-    assert "Paragraph 7" in modals.read_text(state)
+    assert "Paragraph 7" in modals.read_reply(state)
 
 
 @pytest.mark.no_cover
@@ -166,7 +166,7 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
     ) * 3  # fmt: skip
     span = Span(kind=SecretKind.API_KEY, start=0, end=1)
     response = Response(outcomes=outcomes, language="en", knowledge="abc", redactions=(span,))
-    drawn = AnswerView(Outbound(knowledge), WORDS, lambda _language: 0.9).render(
+    drawn = ResponseRenderer(Outbound(knowledge), WORDS, lambda _language: 0.9).render(
         response, 5, can_share=True
     )
     assert limits(drawn.blocks) == ""
@@ -179,7 +179,9 @@ def test_no_text_breaks_an_answer(knowledge: Knowledge, text: str) -> None:
 def test_staff_read_what_came_of_asking_a_model(knowledge: Knowledge) -> None:
     response = Response(outcomes=(), language="en", knowledge="abc", notes=("model: resting",))
     shown = json.dumps(
-        AnswerView(Outbound(knowledge), WORDS, lambda _language: 0.9).render(response, 1).blocks
+        ResponseRenderer(Outbound(knowledge), WORDS, lambda _language: 0.9)
+        .render(response, 1)
+        .blocks
     )
     assert "the model was not asked: it failed" in shown
 
@@ -193,7 +195,9 @@ def test_only_what_is_published_is_shown_as_near(knowledge: Knowledge) -> None:
     )  # fmt: skip
     response = Response(outcomes=(doubt,), language="en", knowledge="abc")
     blocks = (
-        AnswerView(Outbound(knowledge), WORDS, lambda _language: 0.9).render(response, 1).blocks
+        ResponseRenderer(Outbound(knowledge), WORDS, lambda _language: 0.9)
+        .render(response, 1)
+        .blocks
     )
     shown = json.dumps(blocks, ensure_ascii=False)
     assert real.text in shown

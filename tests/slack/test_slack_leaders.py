@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sql
 from sqlalchemy import Engine
 
-from bot.commands.demo import send
+from bot.commands.demo import send_mail
 from bot.corpus.limits import shipped_limits
 from bot.files import KEY_BYTES, KEY_FILE
 from bot.journal import Journal
@@ -86,7 +86,7 @@ def write_mails(desks: list[Process]) -> None:
     for number in range(CASES):
         port = desks[number % DESKS].order["port"]
         own = Settings(smtp_port=int(str(port)), address=DESK)
-        send(own, f"{DOUBTFUL} {number}", sender=f"ana{number}@site{number}.example")
+        send_mail(own, f"{DOUBTFUL} {number}", sender=f"ana{number}@site{number}.example")
 
 
 def test_one_of_four_posts_and_when_it_is_killed_another_goes_on(

@@ -15,7 +15,7 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards
-from bot.commands.cases import queue_lines
+from bot.commands.case_review import queue_lines
 from bot.journal import Journal
 from bot.journal.tables import escalation
 from bot.staff.staff_texts import QuietHours, read_staff_texts

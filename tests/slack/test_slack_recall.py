@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.channels.slack.views.recalls import FIELD, kinds_of, render_change, show_list
+from bot.channels.slack.views.recall_views import FIELD, kinds_of, render_change, show_list
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.journal import Journal
-from bot.staff.recall_batches import Batch
+from bot.staff.recall_batches import RecallBatch
 from tests.servers.slack_limits import limits, texts, view_limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.support.desk_messages import received
@@ -138,6 +138,6 @@ def test_recall_lists_of_thousands_are_pages_within_slacks_limits(app: App, tmp_
         journal.corrections.record_passages([old])
         told(journal, old, "ana")
         (entry,) = recall_of(app, journal).find()
-    batch = Batch(entries=(entry,) * 4_001)
+    batch = RecallBatch(entries=(entry,) * 4_001)
     for page in (0, 100, 10_000):
         assert view_limits(show_list(batch, page)) == ""

@@ -13,7 +13,7 @@ from bot.app import App
 from bot.channels.slack import SuggestionModel
 from bot.llm.budget import Bounds, Budget
 from bot.outbound import CANARY
-from bot.staff.suggestion import suggestion_of
+from bot.staff.suggestion import build_suggestion
 from tests.servers.model_server import Answer as Scripted
 from tests.servers.model_server import ModelServer, asked, model_server
 from tests.servers.slack_side import ALICE, SlackSide
@@ -35,7 +35,7 @@ def drafter(app: App, server: ModelServer, **bounds: int) -> ChatDrafter:
 
 def model_of(made: ChatDrafter) -> SuggestionModel:
     return SuggestionModel(
-        draft=lambda text: suggestion_of(made.draft(text), made.knowledge),
+        draft=lambda text: build_suggestion(made.draft(text), made.knowledge),
         state=lambda: made.budget.state,
     )
 
@@ -147,7 +147,7 @@ def test_a_later_mail_of_a_case_gets_no_second_wording(
 def test_without_a_good_answer_there_is_none(app: App, answer: Scripted) -> None:
     with model_server(answer) as server:
         made = drafter(app, server)
-        assert suggestion_of(made.draft(UNSURE), app.knowledge) is None
+        assert build_suggestion(made.draft(UNSURE), app.knowledge) is None
         assert server.bodies
 
 

@@ -12,7 +12,7 @@ from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import OutboxWorker
 from bot.channels.slack.permissions import ChannelPermissions
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.modals import others_ask
+from bot.channels.slack.views.modals import render_other_askers
 from bot.journal import CaseAction
 from bot.staff.shared_answers import AnswerSharing
 from bot.staff.staff_texts import read_staff_texts
@@ -88,7 +88,7 @@ def test_one_window_answers_all_who_ask_the_same(stand: Stand) -> None:
     stand.until(lambda: stand.shows("3 more people ask the same"))
     window = stand.window(ALICE, "all", first)
     assert "did you call the police" in str(window["blocks"])
-    assert others_ask(["q"], [], {"de": 2})[-1]["label"]["text"].endswith(": German 2")
+    assert render_other_askers(["q"], [], {"de": 2})[-1]["label"]["text"].endswith(": German 2")
     everybody = {"any_language": {"tick": {"selected_options": [{"value": "yes"}]}}}
     check = stand.side.submit(ALICE, window, filled("We say nothing about it yet.") | everybody)[
         "view"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.app import App
-from bot.channels.slack.handlers.team_answers import PROPOSED
-from bot.channels.slack.team_answers import TeamAnswerPosts
+from bot.channels.slack.handlers.team_answer_handler import PROPOSED
+from bot.channels.slack.team_answer_posts import TeamAnswerPosts
 from bot.channels.slack.views.team_answer_views import render_answer
 from bot.corpus.team_answers import (
     FOLDER,
@@ -18,7 +18,7 @@ from bot.corpus.team_answers import (
 )
 from bot.desk import Desk
 from bot.errors import MissingError
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answer_review import TeamAnswerReview
 from tests.servers.slack_limits import limits
 from tests.servers.slack_side import ALICE, BOB, EVE, SlackSide
 from tests.support.slack_stand import UNSURE, Stand, standing
@@ -51,8 +51,8 @@ def taking(app: App, tmp_path: Path, side: SlackSide, trying: Trying) -> Iterato
     folder.mkdir()
     knowledge = replace(app.knowledge, folder=folder)
 
-    def answers(desk: Desk) -> TeamAnswers:
-        return TeamAnswers(
+    def answers(desk: Desk) -> TeamAnswerReview:
+        return TeamAnswerReview(
             knowledge=knowledge, journal=desk.journal, home=tmp_path, try_answer=trying
         )
 
@@ -60,8 +60,8 @@ def taking(app: App, tmp_path: Path, side: SlackSide, trying: Trying) -> Iterato
         yield made
 
 
-def answers_of(stand: Stand) -> TeamAnswers:
-    posts = stand.slack.team_answers
+def answers_of(stand: Stand) -> TeamAnswerReview:
+    posts = stand.slack.team_answer_posts
     assert posts
     return posts.answers
 

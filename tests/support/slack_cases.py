@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from bot.domain import SenderProof
-from bot.journal import Case, CaseAction, CaseDecision, CaseQuestion, Delivery, OutboxState, Stage
+from bot.journal import (
+    Case,
+    CaseAction,
+    CaseDecision,
+    CaseQuestion,
+    DeliveryStatus,
+    OutboxState,
+    Stage,
+)
 from bot.staff.staff_texts import read_staff_texts
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_limits import texts, walk
@@ -55,11 +63,11 @@ def states() -> list[Case]:
     me = "slack:U0ALICE"
     found = [
         case(), case(reminders=2, priority="page", reason="danger"), case(reason="press"), case(masked=("api_key",)),
-        case(questions=(answered(), asked(text="And which law firm?")), replied=Delivery(state=OutboxState.SENT, at=AT), earlier=2, earlier_action="edited", attachments=("a.pdf", "b.png")),
-        case(replied=Delivery(state=OutboxState.SENT, at=AT), draft="", questions=(), earlier=1),
+        case(questions=(answered(), asked(text="And which law firm?")), replied=DeliveryStatus(state=OutboxState.SENT, at=AT), earlier=2, earlier_action="edited", attachments=("a.pdf", "b.png")),
+        case(replied=DeliveryStatus(state=OutboxState.SENT, at=AT), draft="", questions=(), earlier=1),
         case(questions=(), draft=""), case(sender="", reason="held"), case(Stage.CLAIMED, owner=me), case(Stage.SNOOZED, owner=me),
-        case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.SENT, at=AT)),
-        case(Stage.WAITING, owner=me, delivery=Delivery(state=OutboxState.READY, at=AT)),
+        case(Stage.WAITING, owner=me, delivery=DeliveryStatus(state=OutboxState.SENT, at=AT)),
+        case(Stage.WAITING, owner=me, delivery=DeliveryStatus(state=OutboxState.READY, at=AT)),
         case(outdated=("introduction-december-19-2025-clarification-updating",), proof=SenderProof.LOCAL),
         case(proof=SenderProof.PROVEN), case(proof=SenderProof.FAILED),
         case(draft="A long paragraph. " * 500), case(parent=3, priority="high", reason="held", rule="R10 forged sender"),
@@ -69,7 +77,7 @@ def states() -> list[Case]:
     ]  # fmt: skip
     made = CaseDecision(action=CaseAction.EDITED, actor=me, at=AT)
     found += [
-        case(Stage.DECIDED, decision=made, delivery=Delivery(state=state, at=AT, fault="x"))
+        case(Stage.DECIDED, decision=made, delivery=DeliveryStatus(state=state, at=AT, fault="x"))
         for state in OutboxState
     ]
     return found

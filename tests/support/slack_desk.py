@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bot.commands.demo import send
+from bot.commands.demo import send_mail
 from bot.errors import MissingError
 from bot.journal import Case, Journal
 from bot.settings import Settings
@@ -106,7 +106,7 @@ class Process(Watching):
     def mail(self) -> None:
         """A user writes."""
         settings = Settings(smtp_port=int(str(self.order["port"])), address=DESK)
-        self.does(lambda: send(settings, DOUBTFUL, sender=USER))
+        self.does(lambda: send_mail(settings, DOUBTFUL, sender=USER))
 
     def sent(self) -> list[str]:
         """The mails that went out."""

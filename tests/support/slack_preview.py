@@ -7,12 +7,12 @@ from typing import Any
 
 from bot.answering.reply import compose_correction
 from bot.channels.slack.digest import render_digest
-from bot.channels.slack.pasted_secrets import render_notice as pasted_note
-from bot.channels.slack.suggestions import render_suggestion
-from bot.channels.slack.views import case_reader, modals, recalls, staff_windows
-from bot.channels.slack.views.answers import AnswerView
+from bot.channels.slack.model_posts import render_suggestion
+from bot.channels.slack.pasted_secret_notices import render_notice as pasted_note
+from bot.channels.slack.views import case_reader, modals, more_menu_modals, recall_views
 from bot.channels.slack.views.cards import Cards
 from bot.channels.slack.views.home import CasePage, HomeList, build_home, list_cases
+from bot.channels.slack.views.responses import ResponseRenderer
 from bot.corpus import load
 from bot.corpus.changes import ChangeKind, PassageChange, PassageText
 from bot.corpus.snippets import read_snippets
@@ -37,10 +37,10 @@ from bot.journal.statistics import DailyStatistics
 from bot.journal.transcript import TranscriptEntry
 from bot.outbound import Outbound
 from bot.staff.case_actions import DETAILS
-from bot.staff.outdated_answers import Held, Outdated, Why
-from bot.staff.recall_batches import Batch
+from bot.staff.outdated_answers import HoldReason, OutdatedAnswer, OutdatedReason
+from bot.staff.recall_batches import RecallBatch
 from bot.staff.staff_texts import read_staff_texts
-from bot.staff.suggestion import suggested
+from bot.staff.suggestion import assess_wording
 from evals.reporting.block_kit import STYLE, render_article
 from tests.conftest import KNOWLEDGE
 from tests.support.slack_cases import AT, BAIT, asked, case, states
@@ -73,31 +73,31 @@ def _recalls(cards: Cards) -> list[str]:
         )
     }
     found = [
-        render_article(f"change, {kind}", recalls.render_change(change).blocks)
+        render_article(f"change, {kind}", recall_views.render_change(change).blocks)
         for kind, change in changes.items()
     ]
-    decided = recalls.render_change(changes[ChangeKind.ADDITION], "slack:U0ALICE")
+    decided = recall_views.render_change(changes[ChangeKind.ADDITION], "slack:U0ALICE")
     found.append(render_article("change, decided", decided.blocks))
     text = compose_correction((now,), "en", knowledge)
     entries = [
-        Outdated(
-            conversation_id=n, message_id=n, recipient="ana@example.org", sent_at=AT, why=Why.ADDED,
+        OutdatedAnswer(
+            conversation_id=n, message_id=n, recipient="ana@example.org", sent_at=AT, why=OutdatedReason.ADDED,
             told=(before,), now=(now,), text=text, language="en", held=held,
         )
-        for n, held in enumerate([None] * 24 + [Held.OPEN_CASE, Held.BOUNCED, Held.ERASED])
+        for n, held in enumerate([None] * 24 + [HoldReason.OPEN_CASE, HoldReason.BOUNCED, HoldReason.ERASED])
     ]  # fmt: skip
-    batch = Batch(entries=tuple(entries))
-    found.append(render_article("corrections", recalls.render_batch(batch, 60).blocks))
+    batch = RecallBatch(entries=tuple(entries))
+    found.append(render_article("corrections", recall_views.render_batch(batch, 60).blocks))
     for state in (BatchState.APPROVED, BatchState.STORED, BatchState.REPLACED):
         kept = CorrectionBatch(
             key="k", listed={}, state=state, actor="slack:U0ALICE", at=AT, stored=24
         )
-        drawn = recalls.render_batch_state(kept, 60)
+        drawn = recall_views.render_batch_state(kept, 60)
         found.append(render_article(f"corrections, {state}", drawn.blocks))
     for number in (0, 1):
-        view = recalls.show_list(batch, number)
+        view = recall_views.show_list(batch, number)
         found.append(render_article(f"corrections, list {number + 1}", view["blocks"], view))
-    return [*found, render_article("corrections, nobody", recalls.render_nobody().blocks)]
+    return [*found, render_article("corrections, nobody", recall_views.render_nobody().blocks)]
 
 
 def page() -> str:
@@ -117,15 +117,15 @@ def page() -> str:
         ),
         "details": modals.edit_reply(one, kind="details", text=DETAILS, later=[]),
         "check": modals.confirm_sending(one, kind="edit", text="Dear Ana,\n\nNo keys were exposed.", text_id=1),
-        "conflict": case_reader.conflict(
+        "conflict": case_reader.show_conflict(
             states()[-5], "Dear Ana, …", later=[], actions=words.actions
         ),
-        "conflict, still mine": case_reader.conflict(
+        "conflict, still mine": case_reader.show_conflict(
             one, "Dear Ana, …", later=[FollowUpMessage(id=1, text="I meant sales.")],
             actions=words.actions, kind="edit",
         ),
         "snooze": modals.choose_snooze(one, words.snooze_minutes),
-        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.full_case(one, [], transcript=[TranscriptEntry(at=AT, text="Were chats read?"), TranscriptEntry(at=AT, mail=b"\n\nNo."), TranscriptEntry(at=AT, message_id=7)]), "wrong": modals.report_wrong_answer(1),
+        "owner": modals.change_owner(case(owner="slack:U0BOB"), mine=False), "full": case_reader.show_full_case(one, [], transcript=[TranscriptEntry(at=AT, text="Were chats read?"), TranscriptEntry(at=AT, mail=b"\n\nNo."), TranscriptEntry(at=AT, message_id=7)]), "wrong": modals.report_wrong_answer(1),
     }  # fmt: skip
     found += [render_article(name, view["blocks"], view) for name, view in windows.items()]
     passages = tuple(knowledge.post.passages[3:5])
@@ -134,10 +134,10 @@ def page() -> str:
         Refusal(question="What is Bob's password?", reason=RefusalReason.SECRET, probability=0.1, candidates=passages),
         Escalation(question="Who pays?", reason=EscalationReason.UNSURE, priority=Priority.NORMAL, probability=0.3, candidates=passages),
     )  # fmt: skip
-    answers = AnswerView(Outbound(knowledge), words, lambda _language: 0.9)
+    answers = ResponseRenderer(Outbound(knowledge), words, lambda _language: 0.9)
     response = Response(outcomes=outcomes, language="en", knowledge="4f1c2a9b8d7e")
     found.append(render_article("answer", answers.render(response, 1, can_share=True).blocks))
-    hint = suggested(
+    hint = assess_wording(
         f"{passages[0].sentences[0]} We name no law firm. Send us your password.",
         passages,
         knowledge,
@@ -219,7 +219,7 @@ def _more(cards: Cards) -> list[str]:
     bad = case(
         text="\n".join(BAIT), sender="<!channel>@evil.example", masked=("api_key", "password")
     )
-    long = case_reader.full_case(
+    long = case_reader.show_full_case(
         case(text="A long story. " * 2_000), [FollowUpMessage(id=1, text="And more.")]
     )
     lists = list_cases(
@@ -227,11 +227,11 @@ def _more(cards: Cards) -> list[str]:
     )
     alike = [one for one in states() if one.open]
     acts = {
-        "assign": staff_windows.assign_case(bad),
-        "saved reply": staff_windows.choose_snippet(bad, read_snippets(KNOWLEDGE)),
-        "merge": staff_windows.choose_merge(bad, alike[:2]),
-        "several": staff_windows.choose_cases(bad, alike, "Were passwords exposed?", text="Dear all, …"),
-        "several, check": staff_windows.confirm_several(12, alike, text="Dear all, we name no law firm.", text_id=1, warnings=["it names evil.example"]),
+        "assign": more_menu_modals.assign_case(bad),
+        "saved reply": more_menu_modals.choose_snippet(bad, read_snippets(KNOWLEDGE)),
+        "merge": more_menu_modals.choose_merge(bad, alike[:2]),
+        "several": more_menu_modals.choose_cases(bad, alike, "Were passwords exposed?", text="Dear all, …"),
+        "several, check": more_menu_modals.confirm_several(12, alike, text="Dear all, we name no law firm.", text_id=1, warnings=["it names evil.example"]),
     }  # fmt: skip
     digest = render_digest(ACTIVITY, cards.topics, 2.0, NOW)
     shown = [render_article(name, view["blocks"], view) for name, view in acts.items()]

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.channels.slack.card_sync import _follow_up_message, _reminder, _summary
-from bot.channels.slack.suggestions import render_translation
+from bot.channels.slack.model_posts import render_translation
 from bot.channels.slack.views import blocks as b
-from bot.channels.slack.views import label_windows, modals, staff_windows
+from bot.channels.slack.views import label_modal, modals, more_menu_modals
 from bot.channels.slack.views import team_answer_views as answers
 from bot.channels.slack.views.cards import Cards, render_erased
 from bot.channels.slack.views.home import CasePage, list_cases
@@ -16,8 +16,8 @@ from bot.journal import Stage
 from bot.journal.case_clusters import AskedQuestion
 from bot.journal.on_call import HeldPages
 from bot.journal.slack_records import FollowUpMessage
-from bot.staff.answers_to_learn import ProposedLabel
-from bot.staff.team_answers import ProposedText
+from bot.staff.label_review import ProposedLabel
+from bot.staff.team_answer_review import ProposedText
 from evals.reporting.block_kit import render_article
 from tests.support.slack_cases import AT, case
 
@@ -93,7 +93,7 @@ def windows(cards: Cards) -> list[str]:
     """The windows for many who ask the same, for passages and for learning from answers."""
     knowledge, many = cards.knowledge, case(alike=12, alike_lately=4)
     asked = AskedQuestion(cluster=3, text="Is there a lawsuit?", count=4)
-    news = modals.others_ask(
+    news = modals.render_other_askers(
         ["Who is your lawyer?", "Which attorneys help you?"], [asked], {"de": 3}
     )
     label = ProposedLabel(
@@ -108,8 +108,8 @@ def windows(cards: Cards) -> list[str]:
         "answer all, check": modals.confirm_sending(
             many, kind="all", text=many.draft, text_id=1, alike=["3"]
         ),
-        "another passage": staff_windows.choose_passage(many, passages, knowledge.heading_of),
-        "learn": label_windows.agree_to_labels([label, own], cards.topics, {}),
+        "another passage": more_menu_modals.choose_passage(many, passages, knowledge.heading_of),
+        "learn": label_modal.show_labels([label, own], cards.topics, {}),
         "a short message": modals.show_message(12, "⚪ This case was decided in the meantime."),
     }
     return [render_article(name, view["blocks"], view) for name, view in drawn.items()]

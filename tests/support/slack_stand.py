@@ -17,7 +17,7 @@ from bot.journal import Case, Journal, ReceivedMessage
 from bot.outbound import text_of
 from bot.staff.outdated_answers import Recall
 from bot.staff.recall_batches import RecallBatches
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answer_review import TeamAnswerReview
 from tests.conftest import KNOWLEDGE
 from tests.servers.slack_side import ALICE, BOB, GUEST, SlackSide
 from tests.support.desk_messages import handle, received
@@ -111,7 +111,7 @@ def standing(
     staff: frozenset[str] = frozenset({ALICE, BOB, GUEST}),
     model: SuggestionModel | None = None,
     undo: float = 0.0,
-    team_answers: Callable[[Desk], TeamAnswers] | None = None,
+    team_answers: Callable[[Desk], TeamAnswerReview] | None = None,
 ) -> Iterator[Stand]:
     """A desk that works until the end of the block."""
     out = ListOut()
@@ -134,7 +134,7 @@ def standing(
     )  # fmt: skip
     slack = Slack(
         access, desk, home=tmp_path, intervals=replace(FAST, undo=undo), model=model, recall=recall,
-        team_answers=team_answers(desk) if team_answers else None,
+        team_answer_review=team_answers(desk) if team_answers else None,
     )  # fmt: skip
     port = HttpPort(0)
     port.post("/slack/events", slack.http_adapter)

@@ -178,6 +178,6 @@ def test_mail_check_and_the_running_desk_agree_on_every_mail(
             assert running == checked == case.ruling, case.row
             if number % 20 == 0:
                 file.write_bytes(case.raw)
-                said = check.file(str(file))
+                said = check.check_file(str(file))
                 assert (said["verdict"], said["rule"]) == (running.verdict, running.rule)
     service.parser.close()

@@ -27,7 +27,7 @@ from bot.corpus.links import unlisted
 from bot.domain import ExpectedTime, Message, Priority, Response, SecretKind
 from bot.outbound import CANARY, Outbound
 from bot.outbound.grammar import fold_spaces
-from bot.outbound.self_check import build_escalation, stopped
+from bot.outbound.self_check import build_escalation, find_stopped_replies
 from bot.settings import Settings
 from evals.generators.tampering import reply
 from tests.support.desk_messages import received
@@ -366,7 +366,9 @@ def test_an_approved_text_that_leads_elsewhere_is_stopped_and_warned_of(
     )
     check = Outbound(spoilt).check("Call +1 202 555 0143.")
     assert check.why == "an address, link or number is not listed: +1 202 555 0143"
-    assert "en: an address, link or number is not listed" in next(stopped(Outbound(spoilt)))
+    assert "en: an address, link or number is not listed" in next(
+        find_stopped_replies(Outbound(spoilt))
+    )
     assert any("replies/en.yaml names +1 202" in warning for warning in spoilt.warnings)
     assert any("own link https://openai.com/other" in warning for warning in spoilt.warnings)
 
@@ -374,13 +376,13 @@ def test_an_approved_text_that_leads_elsewhere_is_stopped_and_warned_of(
 def test_every_kind_of_reply_may_leave_and_templates_that_do_not_fit_are_named(
     knowledge: Knowledge,
 ) -> None:
-    assert list(stopped(Outbound(knowledge))) == []
+    assert list(find_stopped_replies(Outbound(knowledge))) == []
     english = knowledge.templates["en"]
     for name in ("greeting", "answer_lead", "handover"):
         alike = english.model_copy(update={name: english.footer})
         spoilt = replace(knowledge, templates={"en": alike})
-        assert all(line.startswith("en: ") for line in stopped(Outbound(spoilt)))
-        assert next(stopped(Outbound(spoilt))), name
+        assert all(line.startswith("en: ") for line in find_stopped_replies(Outbound(spoilt)))
+        assert next(find_stopped_replies(Outbound(spoilt))), name
 
 
 def mail(knowledge: Knowledge, text: str = "") -> EmailMessage:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands.knowledge import change_lines
+from bot.commands.index_update import index_change_lines
 from bot.corpus import load
 from bot.errors import KnowledgeError
 from tests.support.small_post import CLOSED, HAPPENED, PASSWORD, PAY, POST, TOLD, write
@@ -69,7 +69,7 @@ def test_an_id_may_be_changed_by_hand(tmp_path: Path) -> None:
 def test_the_changes_are_shown_with_both_texts(tmp_path: Path) -> None:
     write(tmp_path / "k", POST).keep_ids()
     edited = POST.replace("were not copied", "were copied").replace("**Do I have to pay again?**\n\n-   Yes.\n", "")  # fmt: skip
-    assert list(change_lines(write(tmp_path / "k", edited).changes)) == [
+    assert list(index_change_lines(write(tmp_path / "k", edited).changes)) == [
         f"changed  {PASSWORD}",
         "    before: No. Passwords are kept elsewhere and were not copied.",
         "    now:    No. Passwords are kept elsewhere and were copied.",

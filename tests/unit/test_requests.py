@@ -4,7 +4,7 @@ import pytest
 
 from bot.answering.reply import compose_reply
 from bot.app import App
-from bot.commands.public_json import as_json, decision
+from bot.commands.public_json import name_decision, response_json
 from bot.domain import (
     Answer,
     AnswerReason,
@@ -137,7 +137,7 @@ def respond(app: App, text: str, *earlier: str, subject: str = "") -> Response:
 def test_thanks_close_silently_without_reply_or_case(app: App, text: str) -> None:
     response = respond(app, text, "Were API keys exposed?")
     assert response.outcomes == ()
-    made = as_json(response, compose_reply(response, app.knowledge))
+    made = response_json(response, compose_reply(response, app.knowledge))
     assert (made["decision"], made["reply"], made["parts"]) == ("silent", "", [])
 
 
@@ -189,7 +189,7 @@ def test_what_asks_for_nothing_forbidden_goes_to_a_person_and_is_not_refused(
 @pytest.mark.parametrize("text", PERSON_WANTED)
 def test_who_asks_for_a_person_gets_one(app: App, text: str) -> None:
     response = respond(app, text)
-    assert decision(response) == "escalate"
+    assert name_decision(response) == "escalate"
     assert EscalationReason.WANTS_PERSON in {o.reason for o in response.outcomes}
     assert not any(isinstance(o, Answer) for o in response.outcomes)
     told = compose_reply(response, app.knowledge)

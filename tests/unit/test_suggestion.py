@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corpus import Knowledge
-from bot.staff.suggestion import MAX_SENTENCES, Support, find_support, suggested
+from bot.staff.suggestion import MAX_SENTENCES, Support, assess_wording, find_support
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_sentence_that_was_turned_round_is_never_stated(
 
 def test_a_suggestion_is_masked_and_warned_of(knowledge: Knowledge) -> None:
     key = "sk-proj-" + "".join(random.Random(8).choices(string.ascii_letters + string.digits, k=48))
-    found = suggested(
+    found = assess_wording(
         f"Send us your password. Your key {key} is known. See evil.example/login.", (), knowledge
     )
     assert key not in " ".join(s.text for s in found.sentences)
@@ -59,5 +59,5 @@ def test_a_suggestion_is_masked_and_warned_of(knowledge: Knowledge) -> None:
 @pytest.mark.no_cover
 @given(st.text(max_size=3_000))
 def test_no_text_breaks_it(knowledge: Knowledge, text: str) -> None:
-    found = suggested(text, knowledge.offered, knowledge)
+    found = assess_wording(text, knowledge.offered, knowledge)
     assert len(found.sentences) <= MAX_SENTENCES

@@ -12,7 +12,12 @@ from bot.domain import Priority, Response
 from bot.errors import KnowledgeError
 from bot.outbound import Outbound
 from bot.outbound.letter import html_of, object_to_html
-from bot.outbound.self_check import build_answer, build_escalation, build_refusal, stopped
+from bot.outbound.self_check import (
+    build_answer,
+    build_escalation,
+    build_refusal,
+    find_stopped_replies,
+)
 
 RESET = "faq-need-reset-password-rotate-api"
 MFA = "faq-enable-multi-factor-authentication-account"
@@ -55,7 +60,7 @@ def test_the_translation_stands_above_the_published_wording(german: Knowledge) -
     original = format_passage(german.passages[RESET])
     assert f"2. {HEADING}\n    {TEXT}\n\n{wording}\n{original}\n" in text
     assert Outbound(german).check(text).allowed
-    assert list(stopped(Outbound(german))) == []
+    assert list(find_stopped_replies(Outbound(german))) == []
     source = html_of(text, language="de", links=german.notes.links, footnote=True)
     assert object_to_html(source, text, german.notes.links) == ""
     assert german.own_words.without(f"Und was nun?\n\n{text}") == "Und was nun?"

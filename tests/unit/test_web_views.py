@@ -13,7 +13,7 @@ from bot.corpus import Knowledge
 from bot.domain import ProofTone, RefusalReason, SenderProof
 from bot.journal import Case, CaseAction, OutboxState, Stage
 from bot.journal.mail_list import ListedMail, SentMail
-from bot.journal.records import CaseDecision, CaseQuestion, Delivery, MessageState
+from bot.journal.records import CaseDecision, CaseQuestion, DeliveryStatus, MessageState
 from bot.journal.transcript import AuditEntry
 from bot.staff.case_actions import BROWSER_ACTOR
 from bot.staff.staff_texts import read_staff_texts
@@ -30,7 +30,7 @@ MAIL = ListedMail(
     rule="R18 otherwise", state=MessageState.DECIDED, masked=(), outcomes=(), sent=(), case_id=None,
     waits=False, erased=False, proof=SenderProof.PROVEN,
 )  # fmt: skip
-SENT = Delivery(state=OutboxState.SENT, at=AT, body=b"Subject: x\r\n\r\nHello\r\n")
+SENT = DeliveryStatus(state=OutboxState.SENT, at=AT, body=b"Subject: x\r\n\r\nHello\r\n")
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,10 @@ def test_an_open_case_says_what_has_changed_since_the_sender_was_told(views: Vie
     outdated = replace(
         CASE, outdated=("introduction-december-19-2025-clarification-updating", "gone")
     )
-    assert "Impacted users and how they were notified" in views.case(outdated, Time()()).todo
-    assert views.case(replace(outdated, stage=Stage.CLOSED), Time()()).todo == ""
+    assert (
+        "Impacted users and how they were notified" in views.describe_case(outdated, Time()()).todo
+    )
+    assert views.describe_case(replace(outdated, stage=Stage.CLOSED), Time()()).todo == ""
 
 
 def test_each_refusal_has_its_reason_in_words() -> None:
@@ -75,7 +77,7 @@ def test_each_refusal_has_its_reason_in_words() -> None:
     ],
 )  # fmt: skip
 def test_each_stage_of_a_case_is_told(views: Views, stage: Stage, owner: str, says: str) -> None:
-    shown = views.case(replace(CASE, stage=stage, owner=owner), Time()())
+    shown = views.describe_case(replace(CASE, stage=stage, owner=owner), Time()())
     assert shown.state == says
     assert shown.may_act == (shown.case.open and owner in ("", BROWSER_ACTOR))
     assert bool(shown.todo) == shown.case.open
@@ -90,22 +92,22 @@ def test_a_case_says_how_good_its_draft_is_and_whether_it_is_late(views: Views) 
         case = replace(CASE, draft="Hello", questions=(question,), due_at=AT)
         clock = Time()
         clock.forward(1)
-        shown = views.case(case, clock())
+        shown = views.describe_case(case, clock())
         assert says in shown.chance
         assert (shown.row.overdue, shown.approve_first) == (True, first)
         assert f"{probability:.0%} probable" in shown.reasons[0].sure
         assert "from 50%" in shown.reasons[0].sure
-    assert not views.case(CASE, Time()()).chance
+    assert not views.describe_case(CASE, Time()()).chance
 
 
 def test_a_held_case_names_the_rule_and_a_decided_one_who_decided(views: Views) -> None:
-    held = views.case(replace(CASE, reason="held", rule="R7 no single sender"), Time()())
+    held = views.describe_case(replace(CASE, reason="held", rule="R7 no single sender"), Time()())
     assert "Rule: no single sender." in held.why
     for actor, says in (("terminal", "Somebody at the terminal"), (BROWSER_ACTOR, "You")):
         decision = CaseDecision(action=CaseAction.APPROVED, actor=actor, at=AT)
         bounced = replace(SENT, state=OutboxState.BOUNCED)
         case = replace(CASE, stage=Stage.DECIDED, decision=decision, delivery=bounced)
-        shown = views.case(case, Time()())
+        shown = views.describe_case(case, Time()())
         assert shown.decided == f"{says} sent the draft as it was"
         assert shown.lost
         assert "came back" in shown.delivery
@@ -124,7 +126,7 @@ def test_a_mail_says_what_became_of_it(views: Views) -> None:
         (MAIL, ["no reply"], "It asks nothing"),
         (replace(MAIL, erased=True, text=""), ["erased"], "was erased, at their request"),
     ):  # fmt: skip
-        shown = views.mail(mail)
+        shown = views.describe_mail(mail)
         assert [words for _, words in shown.badges] == badges
         assert says in shown.no_reply
 

@@ -9,20 +9,17 @@ from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import Any
 
 from typing_extensions import override
 
-from bot.channels.mail.envelope import envelope_address, needs_utf8
+from bot.channels.mail.envelope import needs_utf8, recipient_address
 from bot.channels.mail.marks import MARK_HEADER, make_mark, make_message_id
-from bot.channels.mail.message_ids import is_valid_id
-from bot.errors import InputError
+from bot.channels.mail.message_ids import thread_headers
 from bot.journal import ReceivedMessage, Reply
 from bot.outbound.letter import html_of, object_to_html
 
-# Message-IDs in a References header: its first and its latest ones, so that it stays short.
-MAX_REFERENCES = 20
 ID_HEADERS = frozenset({"message-id", "in-reply-to", "references"})
 CRLF = "\r\n"
 # Characters of a header line; a longer one is folded where it can be (RFC 5322, section 2.1.1).
@@ -84,7 +81,11 @@ class Composer:
         """
         domain = self.address.rpartition("@")[2]
         message_id = make_message_id(self.key, f"{turn}:{stored.key}", domain)
-        recipient = _recipient_address(stored.sender)
+        mark = make_mark(self.key, message_id)
+        recipient = recipient_address(stored.sender)
+        answered, references = thread_headers(
+            stored.headers.get("message_id", ""), stored.headers.get("references", "")
+        )
         # An address in UTF-8 goes only to servers that offer SMTPUTF8, so its header may be UTF-8.
         mail = EmailMessage(policy=POLICY.clone(utf8=needs_utf8(recipient)))
         mail["From"] = self.address
@@ -92,15 +93,14 @@ class Composer:
         mail["Subject"] = stored.headers.get("reply_subject") or subject
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id
-        parent = _valid_ids(stored.headers.get("message_id", ""))[:1]
-        if parent:
-            mail["In-Reply-To"] = parent[0]
-        if named := _shorten_references(_valid_ids(stored.headers.get("references", "")), parent):
-            mail["References"] = " ".join(named)
+        if answered:
+            mail["In-Reply-To"] = answered
+        if references:
+            mail["References"] = references
         if automatic:
             mail["Auto-Submitted"] = "auto-replied"
         mail["X-Auto-Response-Suppress"] = "All"
-        mail[MARK_HEADER] = make_mark(self.key, message_id)
+        mail[MARK_HEADER] = mark
         mail.set_content(text, cte="quoted-printable")
         written = html_of(text, language=language, links=self.links, footnote=automatic)
         # A text that HTML cannot repeat word for word is sent as plain text only.
@@ -114,27 +114,6 @@ def _add_html(mail: EmailMessage, written: str, *, boundary: str) -> None:
     mail.set_boundary(boundary)
     for part in mail.iter_parts():
         del part["MIME-Version"]  # it belongs above the whole mail
-
-
-def _recipient_address(sender: str) -> str:
-    address = parseaddr(sender)[1]
-    if "@" not in address or any(c.isspace() or not c.isprintable() for c in address):
-        raise InputError(f"{sender!r} is no address that a reply can go to")
-    return envelope_address(address)
-
-
-def _valid_ids(header: str) -> list[str]:
-    """Return the ids of a stored header that RFC 5322 allows; no other is sent."""
-    return [each for each in header.split() if is_valid_id(each)]
-
-
-def _shorten_references(earlier: list[str], parent: list[str]) -> list[str]:
-    """Return the ids for References, which end with the mail that is answered.
-
-    Of more than MAX_REFERENCES ids, the first and the latest are kept.
-    """
-    named = list(dict.fromkeys(each for each in earlier if each not in parent)) + parent
-    return named if len(named) <= MAX_REFERENCES else [named[0], *named[1 - MAX_REFERENCES :]]
 
 
 def _encoded_words(value: str) -> Iterator[str]:

@@ -4,9 +4,19 @@ The domain of an internationalised address travels in its ASCII form (IDNA, RFC 
 before the @ has no such form and needs a server that offers SMTPUTF8 (RFC 6531).
 """
 
+from email.utils import parseaddr
+
 import idna
 
 from bot.errors import InputError
+
+
+def recipient_address(sender: str) -> str:
+    """Return the address that a reply to `sender` goes to; InputError when there is none."""
+    address = parseaddr(sender)[1]
+    if "@" not in address or any(c.isspace() or not c.isprintable() for c in address):
+        raise InputError(f"{sender!r} is no address that a reply can go to")
+    return envelope_address(address)
 
 
 def envelope_address(address: str) -> str:

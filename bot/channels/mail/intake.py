@@ -1,19 +1,9 @@
 """Reads a raw mail: parses it, applies the rules and masks it into what the journal stores."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 
-from bot.channels.mail.message_ids import (
-    find_message_ids,
-    find_valid_ids,
-    is_masked,
-    mask_ids,
-    mask_secret_in_address,
-    read_message_id,
-    redact_address,
-)
+from bot.channels.mail.message_ids import mask_secret_in_address, read_mail_ids, redact_address
 from bot.channels.mail.parse import ParsedMail
 from bot.channels.mail.rule_input import sender_proof
 from bot.channels.mail.rules import (
@@ -121,8 +111,9 @@ def judge_mail(
     mail = parser.parse(raw)
     if is_cut and not mail.fault:
         mail = replace(mail, fault=CUT_FAULT)
-    redaction = redact(question_text(mail))
-    unread = redact(_unread_text(mail, question_text(mail))).text
+    question = question_text(mail)
+    redaction = redact(question)
+    unread = redact(_unread_text(mail, question)).text
     return JudgedMail(
         mail=mail, ruling=apply_rules(mail, context), redaction=redaction,
         signature=unread if context.finds_demand(unread) else "",
@@ -168,37 +159,28 @@ def build_received_message(judged: JudgedMail, ref: str) -> ReceivedMessage:
     """Return what is stored of a mail: masked text, the headers that a reply needs, the raw mail's
     place.
 
-    Its thread is named by the first id in References, else in In-Reply-To, in whatever order these
-    headers stand; a mail that names no id begins a thread of its own.
+    A mail that names no id begins a thread of its own.
     """
     mail = judged.mail
-
-    @cache  # a mail names few ids, some of them several times
-    def mask(ids: tuple[str, ...]) -> tuple[str, ...]:
-        return mask_ids(ids, judged.key)
-
-    headers = (*mail.values("references"), *mail.values("in-reply-to"))
-    referenced = find_message_ids(mail.values("references")) or find_message_ids(
-        mail.values("in-reply-to")
+    ids = read_mail_ids(
+        mail.message_id, mail.values("references"), mail.values("in-reply-to"), judged.key
     )
-    referenced = mask(tuple(referenced))
-    message_id = next(iter(mask(tuple(find_message_ids([mail.message_id])[:1]))), "")
-    thread = next(iter(referenced), "") or message_id or mail.key
+    thread = ids.thread or ids.message_id or mail.key
     return ReceivedMessage(
         channel="email",
         thread_key=conversation_key(mask_secret_in_address(mail.sender, judged.key), thread),
         thread=thread,
         proof=judged.proof,
-        message_id=message_id,
-        named=mask(tuple(find_message_ids(headers))),
+        message_id=ids.message_id,
+        named=ids.named,
         key=judged.stored_key,
         raw_ref=ref,
         verdict=judged.ruling.verdict.value,
         rule=judged.ruling.rule,
         sender=judged.sender,
         headers={
-            "message_id": _without_secrets(mask((read_message_id(mail.message_id),))),
-            "references": _without_secrets(mask(tuple(find_valid_ids(headers)))),
+            "message_id": ids.reply_message_id,
+            "references": ids.reply_references,
             "subject": judged.heading,
             **{
                 name: value
@@ -211,13 +193,6 @@ def build_received_message(judged: JudgedMail, ref: str) -> ReceivedMessage:
         redactions=tuple(asdict(span) for span in judged.redaction.spans),
         final=judged.ruling.verdict in FINAL_VERDICTS,
     )
-
-
-def _without_secrets(masked_ids: Sequence[str]) -> str:
-    """Return the ids that a reply may name, separated by spaces; those that held a secret are left
-    out.
-    """
-    return " ".join(each for each in masked_ids if not is_masked(each))
 
 
 def fault_key(raw: bytes) -> str:

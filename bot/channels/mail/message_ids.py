@@ -7,7 +7,8 @@ given it. An id that is sent must be valid by RFC 5322, since a strict reader re
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import re2
 
@@ -26,6 +27,59 @@ VALID_ID = re2.compile(rf"<{DOT_ATOM}@(?:{DOT_ATOM}|\[[!-Z^-~]*\])>")
 # What stands in the place of an id that holds a secret; no such domain exists (RFC 2606).
 MASKED_START, MASKED_DOMAIN = "<masked.", "masked.invalid"
 SURROUNDING_MARKS = "<>()\"',;"
+# Message-IDs in a References header: its first and its latest ones, so that it stays short.
+MAX_REFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailIds:
+    """The ids that a mail names, each that holds a secret replaced by a hash of it."""
+
+    message_id: str  # its own; empty where it has none
+    thread: str  # the first id that it answers; empty where it answers no mail
+    named: tuple[str, ...]  # all that it answers
+    # What a reply may name, as the values of headers: no id that held a secret.
+    reply_message_id: str
+    reply_references: str
+
+
+def read_mail_ids(
+    message_id: str, references: Sequence[str], in_reply_to: Sequence[str], key: bytes
+) -> MailIds:
+    """Return the ids of a mail from the values of its headers.
+
+    Its thread is named by the first id in References, else in In-Reply-To, in whatever order these
+    headers stand. `key` is that of the installation.
+    """
+
+    @cache  # a mail names few ids, some of them several times
+    def mask(ids: tuple[str, ...]) -> tuple[str, ...]:
+        return mask_ids(ids, key)
+
+    headers = (*references, *in_reply_to)
+    answered = mask(find_message_ids(references) or find_message_ids(in_reply_to))
+    return MailIds(
+        message_id=next(iter(mask(find_message_ids([message_id])[:1])), ""),
+        thread=next(iter(answered), ""),
+        named=mask(find_message_ids(headers)),
+        reply_message_id=_without_secrets(mask((read_message_id(message_id),))),
+        reply_references=_without_secrets(mask(find_valid_ids(headers))),
+    )
+
+
+def thread_headers(message_id: str, references: str) -> tuple[str, str]:
+    """Return the values of In-Reply-To and References for a reply; empty where there is none.
+
+    The arguments are stored headers of the mail that is answered. Ids that RFC 5322 does not allow
+    are left out. The references end with that mail; of more than MAX_REFERENCES, the first and the
+    latest are kept.
+    """
+    parent = _valid_ids(message_id)[:1]
+    earlier = (each for each in _valid_ids(references) if each not in parent)
+    named = list(dict.fromkeys(earlier)) + parent
+    if len(named) > MAX_REFERENCES:
+        named = [named[0], *named[1 - MAX_REFERENCES :]]
+    return "".join(parent), " ".join(named)
 
 
 def find_message_ids(values: Iterable[str]) -> tuple[str, ...]:
@@ -102,19 +156,20 @@ def mask_secret_in_address(address: str, key: bytes) -> str:
     return _hashed(address, key) if redact_address(address).spans else address
 
 
-def is_masked(message_id: str) -> bool:
-    """Does a hash stand in the place of this id?"""
-    return message_id.startswith(MASKED_START)
+def _without_secrets(masked_ids: Sequence[str]) -> str:
+    """Return the ids that a reply may name, separated by spaces; those that held a secret are left
+    out.
+    """
+    return " ".join(each for each in masked_ids if not each.startswith(MASKED_START))
+
+
+def _valid_ids(header: str) -> list[str]:
+    return [each for each in header.split() if is_valid_id(each)]
 
 
 def _hashed(message_id: str, key: bytes) -> str:
     digest = hmac.new(key, message_id.encode("utf-8", "surrogateescape"), hashlib.sha256)
     return f"{MASKED_START}{digest.hexdigest()[:32]}@{MASKED_DOMAIN}>"
-
-
-def first_id_of_thread(references: Sequence[str], replied: Sequence[str]) -> str:
-    """Return the id of a thread's first mail: from References, else In-Reply-To, else empty."""
-    return next(iter((*references, *replied)), "")
 
 
 def _joined_values(values: Iterable[str]) -> str:

@@ -166,6 +166,11 @@ def first_value(headers: tuple[Header, ...], name: str) -> str:
     return next((value for header, value in headers if header == name), "")
 
 
+def header_values(headers: tuple[Header, ...], *names: str) -> list[str]:
+    """Return all values of some headers, in order."""
+    return [value for header, value in headers if header in names]
+
+
 def _build_part(
     headers: tuple[Header, ...], body: bytes, budget: ParsingBudget, depth: int, default: str
 ) -> MimePart:

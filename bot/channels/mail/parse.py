@@ -27,6 +27,7 @@ from bot.channels.mail.mime import (
     MimePart,
     ParsingBudget,
     first_value,
+    header_values,
     parse_headers,
     parse_part,
     split_head,
@@ -121,7 +122,7 @@ def _parse_tree(raw: bytes) -> MimePart:
         raise LimitError("larger than 10 MiB")
     tree = parse_part(raw, ParsingBudget())
     people = parse_addresses(
-        _header_values(tree.headers, "from", *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
+        header_values(tree.headers, "from", *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
     )
     if len(people) > MAX_ADDRESSES:
         raise LimitError("more than 50 addresses")
@@ -139,7 +140,7 @@ def dedupe_key(raw: bytes) -> str:
         return hashlib.sha256(raw).hexdigest()
     headers, rest = parse_headers(head)
     if message_id := first_value(headers, "message-id"):
-        sender = next(iter(parse_addresses(_header_values(headers, "from"), limit=1)), "")
+        sender = next(iter(parse_addresses(header_values(headers, "from"), limit=1)), "")
         seed = f"{message_id}\n{sender}\n".encode("utf-8", "replace")
         return hashlib.sha256(seed + rest + body).hexdigest()
     return hashlib.sha256(_without_transport(head) + b"\n\n" + body).hexdigest()
@@ -149,12 +150,12 @@ def _build_mail(
     headers: tuple[Header, ...], *, key: str, tree: MimePart | None = None, fault: str = "",
     own: OwnWords = NO_OWN_WORDS,
 ) -> ParsedMail:  # fmt: skip
-    senders = parse_authors(_header_values(headers, "from"), limit=MAX_ADDRESSES)
-    return_paths = _header_values(headers, "return-path")
+    senders = parse_authors(header_values(headers, "from"), limit=MAX_ADDRESSES)
+    return_paths = header_values(headers, "return-path")
     parts = tuple(tree.walk()) if tree else ()
     text, hidden = extract_body_text(tree) if tree else ("", False)
     subject = decode_encoded_words(first_value(headers, "subject"))
-    is_answer = bool(_header_values(headers, "references", "in-reply-to"))
+    is_answer = bool(header_values(headers, "references", "in-reply-to"))
     without_ours = own.without(text)
     reply = split_reply(without_ours)
     forwarded = reply.below if is_forward(subject, reply.below, answers=is_answer) else ""
@@ -164,9 +165,7 @@ def _build_mail(
         sender=senders[0] if senders else "",
         senders=senders,
         return_path=return_paths[0].strip().strip("<>").strip().lower() if return_paths else None,
-        recipients=parse_addresses(
-            _header_values(headers, *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES
-        ),
+        recipients=parse_addresses(header_values(headers, *ADDRESSEE_HEADERS), limit=MAX_ADDRESSES),
         text=text,
         visible=reply.own,
         signature=reply.signature,
@@ -194,7 +193,3 @@ def _without_transport(head: bytes) -> bytes:
         if keeps:
             kept_lines.append(line)
     return b"\n".join(kept_lines)
-
-
-def _header_values(headers: tuple[Header, ...], *names: str) -> list[str]:
-    return [value for header, value in headers if header in names]

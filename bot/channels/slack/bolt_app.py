@@ -19,7 +19,7 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from bot.channels.slack.client import SECONDS, Client, Web
 from bot.channels.slack.event_store import EventStore
 from bot.channels.slack.events import MALFORMED, parse_delivery
-from bot.channels.slack.handlers.modal_submissions import ModalHandler, error_response
+from bot.channels.slack.handlers.modal_handler import ModalHandler, error_response
 from bot.channels.slack.unsigned_requests import UnsignedRequests, drop_malformed
 from bot.infra.http_server import HttpResponse
 from bot.journal import Journal
@@ -57,19 +57,22 @@ class SlackGateway:
         )
 
     def handle_http(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
-        """Handle a request that Slack posts to /slack/events, headers in lower case."""
-        kept = drop_malformed(headers)
+        """Handle a request that Slack posts to /slack/events and return the answer to it.
+
+        The names of the `headers` are in lower case.
+        """
+        valid_headers = drop_malformed(headers)
         try:  # Bolt reads the body before it looks at the signature
-            request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(kept))
+            request = BoltRequest(body=body.decode("utf-8", "replace"), headers=dict(valid_headers))
         except MALFORMED:
             status = HTTPStatus.BAD_REQUEST
-            if not self.unsigned_requests.is_signed(kept, body):
-                self.unsigned_requests.add(kept, body)
+            if not self.unsigned_requests.is_signed(valid_headers, body):
+                self.unsigned_requests.add(valid_headers, body)
                 status = HTTPStatus.UNAUTHORIZED
             return HttpResponse(body=b"", kind="text/plain", status=status)
         answer = self.bolt.dispatch(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self.unsigned_requests.add(kept, body)
+            self.unsigned_requests.add(valid_headers, body)
         kind = answer.first_headers().get("content-type", "text/plain")
         return HttpResponse(body=(answer.body or "").encode(), kind=kind, status=answer.status)
 

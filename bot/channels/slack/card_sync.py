@@ -241,16 +241,16 @@ def _summary(held: HeldPages, since: datetime) -> dict[str, Any]:
     return {"text": f"{held.since} more urgent {cases}", "blocks": [b.markdown(says)]}
 
 
-def _follow_up_message(each: FollowUpMessage) -> dict[str, Any]:
-    text = "Somebody else wrote in the same thread" if each.sender else "They wrote again"
+def _follow_up_message(mail: FollowUpMessage) -> dict[str, Any]:
+    text = "Somebody else wrote in the same thread" if mail.sender else "They wrote again"
     blocks = [b.markdown(f"✉️ *{text}:*")]
-    if each.sender:
-        blocks.append(b.plain_small_print(f"By e-mail from {mask_address(each.sender)}"))
-    blocks += [*proof_lines(each.proof), b.quote(each.text, MAX_FOLLOW_UP_CHARACTERS)]
-    if each.draft:
+    if mail.sender:
+        blocks.append(b.plain_small_print(f"By e-mail from {mask_address(mail.sender)}"))
+    blocks += [*proof_lines(mail.proof), b.quote(mail.text, MAX_FOLLOW_UP_CHARACTERS)]
+    if mail.draft:
         blocks += [
             b.markdown("*Draft* for this mail:"),
-            b.preformatted(each.draft, MAX_FOLLOW_UP_CHARACTERS),
+            b.preformatted(mail.draft, MAX_FOLLOW_UP_CHARACTERS),
         ]
     return message_arguments(RenderedMessage(blocks=b.fit_message(blocks), text=text))
 

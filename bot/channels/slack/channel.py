@@ -21,33 +21,33 @@ from bot.channels.slack.configuration import SlackAccess, SlackIntervals, Sugges
 from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.digest import Digests, FindGaps
 from bot.channels.slack.events import ACT, ASK
-from bot.channels.slack.handlers.buttons import ButtonHandler
-from bot.channels.slack.handlers.modal_submissions import ModalHandler
-from bot.channels.slack.handlers.questions import QuestionHandler
+from bot.channels.slack.handlers.button_handler import ButtonHandler
+from bot.channels.slack.handlers.modal_handler import ModalHandler
+from bot.channels.slack.handlers.question_handler import QuestionHandler
 from bot.channels.slack.health import check_clock, list_health
+from bot.channels.slack.model_posts import ModelPosts, SuggestionPosts, TranslationPosts
 from bot.channels.slack.outbox_worker import OutboxWorker
-from bot.channels.slack.pasted_secrets import PastedSecretNotices
+from bot.channels.slack.pasted_secret_notices import PastedSecretNotices
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
-from bot.channels.slack.recalls import RecallPosts
+from bot.channels.slack.recall_posts import RecallPosts
 from bot.channels.slack.setup_checks import check_setup
-from bot.channels.slack.suggestions import ModelPosts, Suggestions, Translations
-from bot.channels.slack.team_answers import TeamAnswerPosts
-from bot.channels.slack.views.answers import AnswerView
+from bot.channels.slack.team_answer_posts import TeamAnswerPosts
 from bot.channels.slack.views.cards import Cards
+from bot.channels.slack.views.responses import ResponseRenderer
 from bot.desk import Desk
 from bot.domain import HealthLine
 from bot.errors import DeliveryError
 from bot.infra.supervision import Supervisor
 from bot.journal.slack_records import SlackEvent, SlackPostState
-from bot.staff.answers_to_learn import TWO_PEOPLE, Learning
 from bot.staff.case_actions import CaseActions
+from bot.staff.label_review import TWO_PEOPLE, LabelReview
 from bot.staff.staff_texts import read_staff_texts
 
 if TYPE_CHECKING:
     from bot.infra.http_server import HttpResponse
     from bot.journal.cases import EnqueueJob
     from bot.staff.recall_batches import RecallBatches
-    from bot.staff.team_answers import TeamAnswers
+    from bot.staff.team_answer_review import TeamAnswerReview
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Slack:
     authenticates the senders of mails, which App Home shows. `enqueue_job` adds the job that
     delivers a decision to the transaction that stores it; without it nothing is enqueued. `recall`
     makes the corrections after a change of the post, `find_gaps` finds what people asked without an
-    answer, for the digest, and `team_answers` takes what people answered into the knowledge.
+    answer, for the digest, and `team_answer_review` takes what people answered into the knowledge.
     """
 
     def __init__(  # noqa: PLR0915 - it builds each part once
@@ -76,7 +76,7 @@ class Slack:
         enqueue_job: "EnqueueJob | None" = None, model: "SuggestionModel | None" = None,
         recall: "RecallBatches | None" = None,
         find_gaps: FindGaps | None = None,
-        team_answers: "TeamAnswers | None" = None,
+        team_answer_review: "TeamAnswerReview | None" = None,
     ) -> None:  # fmt: skip
         self.access = access
         self.intervals = intervals or SlackIntervals()
@@ -96,26 +96,29 @@ class Slack:
             desk.knowledge, self.texts, threshold_for,
             contacts=access.contacts, oncall=access.oncall,
         )  # fmt: skip
-        self.recalls = RecallPosts(self.journal, recall, channel=access.channel) if recall else None
-        self.team_answers = (
-            TeamAnswerPosts(self.journal, team_answers, channel=access.channel)
-            if team_answers
+        self.recall_posts = (
+            RecallPosts(self.journal, recall, channel=access.channel) if recall else None
+        )
+        self.team_answer_posts = (
+            TeamAnswerPosts(self.journal, team_answer_review, channel=access.channel)
+            if team_answer_review
             else None
         )
         self.context = HandlerContext(
             desk=desk, client=self.client, staff_permissions=self.staff_permissions,
             channel_permissions=self.channel_permissions, cards=self.cards,
-            answers=AnswerView(desk.outbound, self.texts, threshold_for), texts=self.texts,
+            response_renderer=ResponseRenderer(desk.outbound, self.texts, threshold_for),
+            texts=self.texts,
             channel=access.channel, rated_answers_path=home / "candidates.jsonl",
             actions=CaseActions(
                 desk=desk, enqueue_job=enqueue_job, hold_seconds=self.intervals.undo
             ),
-            learning=Learning(
+            label_review=LabelReview(
                 knowledge=desk.knowledge, journal=desk.journal, outbound=desk.outbound,
                 alone=len(access.staff) < TWO_PEOPLE,
             ),
             enqueue_job=enqueue_job, undo_seconds=self.intervals.undo, wake=self.wake,
-            recalls=self.recalls, team_answers=self.team_answers,
+            recall_posts=self.recall_posts, team_answer_posts=self.team_answer_posts,
         )  # fmt: skip
         self.button_handler = ButtonHandler(self.context, self.list_health)
         self.question_handler = QuestionHandler(self.context)
@@ -127,7 +130,7 @@ class Slack:
         )
         self.digests = Digests(
             self.journal, self.texts, channel=access.channel, topics=self.cards.topics,
-            price=access.model_price, learning=self.context.learning,
+            price=access.model_price, label_review=self.context.label_review,
             find_gaps=find_gaps,
         )  # fmt: skip
         self.outbox_worker = OutboxWorker(
@@ -139,7 +142,10 @@ class Slack:
         self.sender_check = sender_check
         self.model = model
         self.model_posts: list[ModelPosts] = (
-            [kind(self.journal, model, access.channel) for kind in (Translations, Suggestions)]
+            [
+                kind(self.journal, model, access.channel)
+                for kind in (TranslationPosts, SuggestionPosts)
+            ]
             if model
             else []
         )
@@ -172,9 +178,9 @@ class Slack:
         }
         if self.access.app_token:
             steps["slack-socket"] = self._socket_step
-        if self.recalls:
+        if self.recall_posts:
             steps["slack-recall"] = self._recall_step
-        if self.team_answers:
+        if self.team_answer_posts:
             steps["slack-answers"] = self._answers_step
         if self.model_posts:
             steps["slack-suggest"] = self._suggest_step
@@ -315,17 +321,17 @@ class Slack:
 
     def _recall_step(self) -> None:
         """Look for what corrections there are to make, in a thread of its own as it takes long."""
-        assert self.recalls  # noqa: S101 - the thread runs for them alone
+        assert self.recall_posts  # noqa: S101 - the thread runs for them alone
         if self._is_leader():
-            self._safely("recall", self.recalls.work)
+            self._safely("recall", self.recall_posts.work)
             self._wake_events["post"].set()
         self.stopping.wait(self.intervals.compare)
 
     def _answers_step(self) -> None:
         """Draw and try answers for the knowledge, in a thread of its own as trying takes long."""
-        assert self.team_answers  # noqa: S101 - the thread runs for them alone
+        assert self.team_answer_posts  # noqa: S101 - the thread runs for them alone
         if self._is_leader():
-            self._safely("answers", self.team_answers.work)
+            self._safely("answers", self.team_answer_posts.work)
             self._wake_events["post"].set()
         self.stopping.wait(self.intervals.compare)
 

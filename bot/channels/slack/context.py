@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from bot.channels.slack.client import Client
 from bot.channels.slack.outbox_worker import QUIET
 from bot.channels.slack.permissions import ChannelPermissions, StaffPermissions
-from bot.channels.slack.recalls import RecallPosts
-from bot.channels.slack.team_answers import TeamAnswerPosts
-from bot.channels.slack.views.answers import AnswerView, refusal_text
+from bot.channels.slack.recall_posts import RecallPosts
+from bot.channels.slack.team_answer_posts import TeamAnswerPosts
 from bot.channels.slack.views.cards import Cards
-from bot.channels.slack.views.modals import others_ask
+from bot.channels.slack.views.modals import render_other_askers
+from bot.channels.slack.views.responses import ResponseRenderer, refusal_text
 from bot.desk import Desk
 from bot.errors import DeliveryError
 from bot.journal import Case
 from bot.journal.slack_records import SlackEvent
-from bot.staff.answers_to_learn import Learning
 from bot.staff.case_actions import CaseActions
+from bot.staff.label_review import LabelReview
 from bot.staff.staff_texts import StaffTexts
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class HandlerContext:
     """The parts that every handler works with.
 
     `channel` is where cards are posted, `rated_answers_path` the file of answers that staff rated.
-    `actions` does what a person decides, and `learning` finds what people answered. `enqueue_job`
-    adds a job to the transaction that stores a decision. `undo_seconds` is how long a mail of a
-    person waits so that it can be taken back, and `wake` wakes the threads.
+    `actions` does what a person decides, and `label_review` finds what people answered.
+    `enqueue_job` adds a job to the transaction that stores a decision. `undo_seconds` is how long a
+    mail of a person waits so that it can be taken back, and `wake` wakes the threads.
     """
 
     desk: Desk
@@ -51,17 +51,19 @@ class HandlerContext:
     staff_permissions: StaffPermissions
     channel_permissions: ChannelPermissions
     cards: Cards
-    answers: AnswerView
+    response_renderer: ResponseRenderer
     texts: StaffTexts
     channel: str
     rated_answers_path: Path
     actions: CaseActions
-    learning: Learning
+    label_review: LabelReview
     enqueue_job: "EnqueueJob | None"
     undo_seconds: float
     wake: Callable[[], None]
-    recalls: RecallPosts | None = None  # where corrections can be made
-    team_answers: TeamAnswerPosts | None = None  # where answers can be taken into the knowledge
+    recall_posts: RecallPosts | None = None  # where corrections can be made
+    team_answer_posts: TeamAnswerPosts | None = (
+        None  # where answers can be taken into the knowledge
+    )
 
     def object_to_event(self, payload: Payload) -> str:
         """Return why the person behind an event may not do this; empty when they may.
@@ -87,7 +89,7 @@ class HandlerContext:
     def others_asking(self, case: Case) -> list[dict[str, Any]]:
         """Return blocks that show who else asks the question of a case, or a similar one."""
         clusters = self.desk.journal.clusters
-        return others_ask(
+        return render_other_askers(
             clusters.list_wordings(case.id, limit=MAX_WORDINGS),
             clusters.list_alike(case.id, limit=MAX_ALIKE),
             clusters.count_languages(case.id),

@@ -11,9 +11,9 @@ from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.cards import RenderedMessage
 from bot.journal import Journal
 from bot.journal.activity import Activity, read_activity
-from bot.staff.answers_to_learn import Learning
 from bot.staff.case_rows import format_age
 from bot.staff.gaps import WEEK, Gap
+from bot.staff.label_review import LabelReview
 from bot.staff.staff_texts import StaffTexts
 
 TITLE = "The last day of the incident desk"
@@ -33,7 +33,7 @@ class Digests:
     """Posts the digests of one journal into one channel.
 
     `topics` are the titles of passages by id, and `price` is the money for a million tokens of the
-    model, 0 where none was set. `learning` counts answers that the desk may learn from,
+    model, 0 where none was set. `label_review` counts answers that the desk may learn from,
     and `find_gaps` finds what people asked without an answer.
     """
 
@@ -45,7 +45,7 @@ class Digests:
         channel: str,
         topics: Mapping[str, str],
         price: float,
-        learning: Learning | None = None,
+        label_review: LabelReview | None = None,
         find_gaps: FindGaps | None = None,
     ) -> None:
         self.journal = journal
@@ -53,7 +53,7 @@ class Digests:
         self.channel = channel
         self.topics = topics
         self.price = price
-        self.learning = learning
+        self.label_review = label_review
         self.find_gaps = find_gaps
         self._done = ""  # the last day (ISO date) whose digest was handled
 
@@ -66,7 +66,7 @@ class Digests:
         day = at.date().isoformat()
         activity = read_activity(self.journal.engine, at - timedelta(days=1), at)
         if not activity.is_quiet:
-            labels = len(self.learning.propose()) if self.learning else 0
+            labels = len(self.label_review.propose()) if self.label_review else 0
             gaps = self._gaps_of_week(at)
             drawn = render_digest(activity, self.topics, self.price, now, labels=labels, gaps=gaps)
             self.journal.slack.enqueue(

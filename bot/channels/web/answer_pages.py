@@ -1,7 +1,7 @@
 """Shows people's answers that are proposed for the knowledge, and does what is decided about them.
 
-It uses the same actions as Slack and the terminal (`bot.staff.team_answers`): one person proposes
-the answer of a case, the desk tries it, and another person approves it.
+It uses the same actions as Slack and the terminal (`bot.staff.team_answer_review`): one person
+proposes the answer of a case, the desk tries it, and another person approves it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from bot.corpus.team_answers import TeamAnswer, TeamAnswerState
 from bot.domain import Passage
 from bot.errors import DeskError, InputError
 from bot.staff.case_actions import BROWSER_ACTOR
-from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.staff.team_answer_review import NOT_WRITTEN, TeamAnswerReview
 from bot.text.printable import with_full_stop
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Handler = Callable[[Visit], Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerView:
+class TeamAnswerView:
     """An answer, with its state and who did what described in words."""
 
     answer: TeamAnswer
@@ -50,18 +50,18 @@ class AnswerView:
 class AnswerPages:
     """The pages on the answers of one desk; `web` draws them and knows its cases."""
 
-    def __init__(self, web: "WebDesk", answers: TeamAnswers) -> None:
+    def __init__(self, web: "WebDesk", answers: TeamAnswerReview) -> None:
         self.web = web
         self.answers = answers
 
     @property
-    def shown(self) -> Mapping[str, Handler]:
-        """The handlers of the pages, by path."""
+    def page_handlers(self) -> Mapping[str, Handler]:
+        """Return the handlers of the pages, by path."""
         return {"/answers": self._list, "/cases/{number:int}/take": self._window}
 
     @property
-    def acts(self) -> Mapping[str, Handler]:
-        """The handlers of submitted forms, by path."""
+    def form_handlers(self) -> Mapping[str, Handler]:
+        """Return the handlers of submitted forms, by path."""
         return {
             "/cases/{number:int}/take": self._propose, "/answers/{number:int}/try": self._try,
             "/answers/{number:int}/approve": self._approve,
@@ -130,10 +130,10 @@ class AnswerPages:
             visit, "withdrawn", lambda: self.answers.withdraw(visit.number, actor=BROWSER_ACTOR)
         )
 
-    def _do(self, visit: Visit, done: str, act: Callable[[], TeamAnswer]) -> Response:
+    def _do(self, visit: Visit, done: str, action: Callable[[], TeamAnswer]) -> Response:
         """Do an action, then show all answers again, with the reason if it failed."""
         try:
-            act()
+            action()
         except DeskError as error:
             return self._list(visit, f"Nothing was changed: {with_full_stop(str(error))}")
         except OSError:
@@ -150,13 +150,13 @@ def _see(done: str) -> Response:
     return RedirectResponse(f"/answers?done={done}", HTTPStatus.SEE_OTHER)
 
 
-def _view(answer: TeamAnswer, quoted: Mapping[str, Passage]) -> AnswerView:
+def _view(answer: TeamAnswer, quoted: Mapping[str, Passage]) -> TeamAnswerView:
     """Return an answer as the page shows it; `quoted` are the passages that the desk quotes now."""
     kind, state = STATES[answer.state]
     steps = [(answer.answered_by, "answered so"), (answer.proposed_by, "proposed it")]
     steps += [(answer.approved_by, "approved it"), (answer.withdrawn_by, "withdrew it")]
     waits = answer.state is TeamAnswerState.PENDING
-    return AnswerView(
+    return TeamAnswerView(
         answer=answer, kind=kind, state=state,
         says=" · ".join(f"{person(actor)} {did}" for actor, did in steps if actor),
         can_approve=waits and answer.tried is not None and not answer.tried.faults,

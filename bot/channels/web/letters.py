@@ -59,13 +59,13 @@ def letter_of(body: bytes, at: str) -> Letter:
     )  # fmt: skip
 
 
-def conversation(
+def list_letters(
     case: Case,
     first: ReceivedMessage,
     entries: Sequence[TranscriptEntry],
     others: Sequence[FollowUpMessage],
 ) -> Iterator[tuple[str, Letter]]:
-    """Yield what both sides wrote in a case, in order, each with `they` or `we`.
+    """Yield the letters of both sides in a case, in order, each with `they` or `we`.
 
     `first` is the message of the case, which is shown with its subject and attachments; `others`
     are later mails of other people that joined the case.

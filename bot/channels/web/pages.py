@@ -27,7 +27,7 @@ from bot.channels.web.access import (
     cookie_name,
 )
 from bot.channels.web.answer_pages import AnswerPages
-from bot.channels.web.letters import as_letter, conversation
+from bot.channels.web.letters import as_letter, list_letters
 from bot.channels.web.views import (
     CaseView,
     Views,
@@ -43,7 +43,7 @@ from bot.errors import BlockedError, InputError
 from bot.infra.throttle import Throttle
 from bot.journal import Case, CaseAction, Reopened
 from bot.journal.case_lists import CaseFilter
-from bot.journal.mail_list import ListedMail, list_decided_cases, list_mails, read_mail
+from bot.journal.mail_list import ListedMail, list_decided_cases, list_mails, read_listed_mail
 from bot.journal.statistics import read_statistics
 from bot.journal.transcript import read_audit, read_transcript
 from bot.staff.case_actions import (
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from bot.desk import Desk
     from bot.journal.cases import EnqueueJob
-    from bot.staff.team_answers import TeamAnswers
+    from bot.staff.team_answer_review import TeamAnswerReview
 
 log = logging.getLogger(__name__)
 NOBODY_NAMED: Mapping[EscalationReason, str] = {}
@@ -118,7 +118,7 @@ class WebDesk:
         self, desk: "Desk", *, enqueue_job: "EnqueueJob | None",
         write_mail: Callable[[str, str, str], None] | None = None,
         contacts: Mapping[EscalationReason, str] = NOBODY_NAMED,
-        answers: "TeamAnswers | None" = None,
+        answers: "TeamAnswerReview | None" = None,
     ) -> None:  # fmt: skip
         self.desk = desk
         self.answers = answers
@@ -138,8 +138,11 @@ class WebDesk:
         return f"http://{address_with_port(address, port)}/?token={self.access.token}"
 
     @cached_property
-    def describe(self) -> Views:
-        """What describes mails and cases; built at the first page, as it needs the fit."""
+    def views(self) -> Views:
+        """Return the views, which describe mails and cases; the first page builds them.
+
+        They need the fit, which takes long to read.
+        """
         knowledge = self.desk.knowledge
         texts = read_staff_texts(knowledge.folder)
         judge = self.desk.responder.judge
@@ -147,7 +150,7 @@ class WebDesk:
 
     @cached_property
     def templates(self) -> Environment:
-        """The templates: all that they show is made harmless and escaped."""
+        """Return the templates; all that they show is made harmless and escaped."""
         environment = Environment(
             loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, finalize=harmless,
@@ -156,22 +159,22 @@ class WebDesk:
         return environment
 
     def render(
-        self, name: str, visit: Visit, status: int = HTTPStatus.OK, **shown: Any
+        self, name: str, visit: Visit, status: int = HTTPStatus.OK, **content: Any
     ) -> Response:
-        """Return a page of a signed-in person."""
+        """Return the page for a signed-in person; `content` is what the template `name` shows."""
         done = DONE.get(visit.request.query_params.get("done", ""), "")
         page = self.draw(
-            name, form_token=self.access.form_token(visit.session), notice=done, **shown
+            name, form_token=self.access.form_token(visit.session), notice=done, **content
         )
         return HTMLResponse(page, status)
 
-    def draw(self, name: str, *, form_token: str = "", notice: str = "", **shown: Any) -> str:
-        """Return the HTML of a page as it is now."""
+    def draw(self, name: str, *, form_token: str = "", notice: str = "", **content: Any) -> str:
+        """Return the HTML of the template `name` with this content and the numbers of today."""
         now = self.journal.clock()
         return self.templates.get_template(name).render(
             form_token=form_token, notice=notice, ago=partial(ago, now=now),
             has_answers=self.answers is not None,
-            numbers=read_statistics(self.journal.engine, self.journal.clock), **shown,
+            numbers=read_statistics(self.journal.engine, self.journal.clock), **content,
         )  # fmt: skip
 
     def render_notice(
@@ -188,15 +191,15 @@ class WebDesk:
             "/": self._mails, "/mails/{number:int}": self._mail, "/queue": self._queue,
             "/cases/{number:int}": self._case, "/cases/{number:int}/{kind}": self._write,
         }  # fmt: skip
-        acts: dict[str, Handler] = {
+        forms: dict[str, Handler] = {
             "check": self._check, "again": self._change, "send": self._send, "close": self._close,
             "reopen": self._reopen, "claim": self._claim, "undo": self._undo,
         }  # fmt: skip
-        post = {f"/cases/{{number:int}}/{name}": handler for name, handler in acts.items()}
+        post = {f"/cases/{{number:int}}/{name}": handler for name, handler in forms.items()}
         post["/mails"] = self._write_mail
         if self.answers:
             pages = AnswerPages(self, self.answers)
-            get, post = {**pages.shown, **get}, {**pages.acts, **post}
+            get, post = {**pages.page_handlers, **get}, {**pages.form_handlers, **post}
         return [
             Route("/desk.css", self._answer_style),
             *(Route(path, self._endpoint(handler)) for path, handler in get.items()),
@@ -260,7 +263,7 @@ class WebDesk:
         return self._list_mails(visit, None)
 
     def _mail(self, visit: Visit) -> Response:
-        mail = read_mail(self.journal.engine, visit.number)
+        mail = read_listed_mail(self.journal.engine, visit.number)
         if mail is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return self._list_mails(visit, mail)
@@ -274,12 +277,12 @@ class WebDesk:
 
         With `before` the list begins below the mail with that id.
         """
-        found = list_mails(self.journal.engine, limit=MAILS_PER_PAGE + 1, before=before or None)
-        rows = [self.describe.mail(mail) for mail in found[:MAILS_PER_PAGE]]
+        mails = list_mails(self.journal.engine, limit=MAILS_PER_PAGE + 1, before=before or None)
+        rows = [self.views.describe_mail(mail) for mail in mails[:MAILS_PER_PAGE]]
         return {
             "rows": rows, "before": before, "opened": chosen is not None,
-            "chosen": self.describe.mail(chosen) if chosen else next(iter(rows), None),
-            "older": rows[-1].id if len(found) > MAILS_PER_PAGE else 0,
+            "chosen": self.views.describe_mail(chosen) if chosen else next(iter(rows), None),
+            "older": rows[-1].id if len(mails) > MAILS_PER_PAGE else 0,
             "can_write": self.write_mail is not None,
         }  # fmt: skip
 
@@ -294,19 +297,19 @@ class WebDesk:
 
     def _queue(self, visit: Visit) -> Response:
         now = self.journal.clock()
-        found = self.journal.cases.find(
+        found_cases = self.journal.cases.find(
             CaseFilter(), limit=CASES_PER_PAGE, page=visit.choice("page")
         )
-        pages = max(1, -(-found.total // CASES_PER_PAGE))
+        pages = max(1, -(-found_cases.total // CASES_PER_PAGE))
         page = max(1, min(visit.choice("page"), pages))
         decided = list_decided_cases(self.journal.engine, limit=MAX_DECIDED)
         return self.render(
-            "queue.html", visit, total=found.total, page=page, pages=pages,
-            rows=self._read_cases(found.ids, now), decided=self._read_cases(decided, now),
+            "queue.html", visit, total=found_cases.total, page=page, pages=pages,
+            rows=self._read_cases(found_cases.ids, now), decided=self._read_cases(decided, now),
         )  # fmt: skip
 
     def _read_cases(self, ids: Iterable[int], now: datetime) -> list[CaseView]:
-        return [self.describe.case(case, now) for case in self.journal.cases.read_all(ids)]
+        return [self.views.describe_case(case, now) for case in self.journal.cases.read_all(ids)]
 
     def _case(self, visit: Visit) -> Response:
         case = self._find_case(visit)
@@ -319,7 +322,7 @@ class WebDesk:
     def show_case(self, case: Case) -> dict[str, Any]:
         """Return what the page of a case shows: all of it, and each step that was done."""
         entries = read_audit(self.journal.engine, case.id)
-        steps = [(entry.at, describe_step(entry, self.describe.texts)) for entry in entries]
+        steps = [(entry.at, describe_step(entry, self.views.texts)) for entry in entries]
         hold = round(self.actions.hold_seconds)
         own_words = bool(case.decision and case.decision.action is CaseAction.EDITED)
         return {"it": self._view(case), "steps": steps, "hold": hold, "own_words": own_words}
@@ -330,8 +333,8 @@ class WebDesk:
         later = self.journal.slack.list_follow_ups(case.message_id)
         others = [each for each in later if each.sender]
         first = self.journal.read_message(case.message_id)
-        letters = tuple(conversation(case, first, entries, others))
-        return replace(self.describe.case(case, self.journal.clock()), letters=letters)
+        letters = tuple(list_letters(case, first, entries, others))
+        return replace(self.views.describe_case(case, self.journal.clock()), letters=letters)
 
     def _find_case(self, visit: Visit) -> Case:
         case = self.journal.cases.read(visit.number)

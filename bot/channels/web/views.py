@@ -25,12 +25,12 @@ from bot.staff.case_actions import (
     BROWSER_ACTOR,
     SLACK_ACTOR,
     can_undo,
-    draft_chance,
+    draft_probability,
     is_approve_first,
     may_act,
 )
 from bot.staff.case_rows import CaseRow, describe_case, name_topics
-from bot.staff.people_to_call import call_in_words, whom_to_call
+from bot.staff.people_to_call import describe_people, list_people_to_call
 from bot.staff.staff_texts import StaffTexts
 from bot.text.language import detect
 from bot.text.printable import printable
@@ -166,13 +166,13 @@ class Views:
         self.threshold_for = threshold_for
         self.contacts = contacts
 
-    def mail(self, mail: ListedMail) -> MailView:
+    def describe_mail(self, mail: ListedMail) -> MailView:
         """Return a received mail, our mails in answer to it, and why it was decided so."""
         replies = [self._reply(each) for each in mail.sent]
         return MailView(
             id=mail.id,
             letter=their_letter(mail, mail.received_at, mail.headers),
-            replies=replies, badges=_badges(mail), first_words=first_words(mail.text),
+            replies=replies, badges=_badges(mail), first_words=preview_mail(mail.text),
             reasons=self._reasons(mail.text, mail.outcomes),
             rule=_rule(mail), no_reply="" if replies else _no_reply(mail),
             masked=_kinds(mail.masked), case_id=mail.case_id,
@@ -181,13 +181,13 @@ class Views:
             or any(sent.delivery.state in UNDER_WAY for sent in mail.sent),
         )  # fmt: skip
 
-    def case(self, case: Case, now: datetime) -> CaseView:
+    def describe_case(self, case: Case, now: datetime) -> CaseView:
         """Return a case without its conversation."""
         reason = self.texts.reasons[EscalationReason(case.reason)]
         held = case.reason == EscalationReason.HELD and not case.rule.startswith(NO_RULE)
         rule = f" Rule: {describe_rule(case.rule)}." if held and case.rule else ""
         row = describe_case(case, self.topics, self.texts, now)
-        people = call_in_words(whom_to_call(case, self.contacts))
+        people = describe_people(list_people_to_call(case, self.contacts))
         return CaseView(
             case=case, row=row, reason=reason.title, urgency=row.urgency, state=_state(case),
             why=reason.why + rule, todo=self._todo(case, reason.do),
@@ -282,8 +282,8 @@ def describe_step(entry: AuditEntry, texts: StaffTexts) -> str:
     return f"{person(entry.actor)} {PERSON_STEPS.get(event) or texts.actions.get(event, event)}"
 
 
-def first_words(text: str) -> str:
-    """Return how a mail begins, in one line."""
+def preview_mail(text: str) -> str:
+    """Return the first words of a mail in one line, at most MAX_FIRST_WORDS characters."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_FIRST_WORDS else line[: MAX_FIRST_WORDS - 1].rstrip() + "…"
 
@@ -324,14 +324,14 @@ def _badges(mail: ListedMail) -> list[tuple[str, str]]:
     if mail.state is MessageState.DROPPED:
         return [("none", "no reply")]
     kinds = dict.fromkeys(each.kind for each in mail.outcomes if each.kind != "escalation")
-    found = [(kind, BADGES[kind]) for kind in kinds]
+    badges = [(kind, BADGES[kind]) for kind in kinds]
     if any(not sent.automatic for sent in mail.sent):
-        found.append(("answer", "answered by a person"))
+        badges.append(("answer", "answered by a person"))
     elif mail.case_id and mail.waits:
-        found.append(("escalation", FOR_A_PERSON))
+        badges.append(("escalation", FOR_A_PERSON))
     elif mail.case_id:
-        found.append(("none", "closed by a person"))
-    return found or [("none", "no reply")]
+        badges.append(("none", "closed by a person"))
+    return badges or [("none", "no reply")]
 
 
 def _rule(mail: ListedMail) -> str:
@@ -342,7 +342,7 @@ def _rule(mail: ListedMail) -> str:
 
 
 def _chance(case: Case) -> str:
-    chance = draft_chance(case)
+    chance = draft_probability(case)
     if chance is None:
         return ""
     tenths = round(chance * 10)

@@ -229,13 +229,13 @@ def _fitting(
     if len(blocks) <= most and sum(map(measure, blocks)) <= room:
         return list(blocks)
     rest = small_print("✂️ There is more than fits here.")
-    kept, left = [], room - measure(rest)
+    fitting, left = [], room - measure(rest)
     for block in blocks[: most - 1]:
         left -= measure(block)
         if left < 0:
             break
-        kept.append(block)
-    return [*kept, rest]
+        fitting.append(block)
+    return [*fitting, rest]
 
 
 def _date(at: str, how: str) -> str:

@@ -14,7 +14,7 @@ from bot.channels.slack.mrkdwn import defang, escape, mask_address, truncate
 from bot.channels.slack.views import blocks as b
 from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.buttons import DraftOffer, closed_case_buttons, open_case_buttons
-from bot.channels.slack.views.people_to_call import call_in_slack
+from bot.channels.slack.views.contact_mentions import describe_people_in_slack
 from bot.corpus import Knowledge
 from bot.domain import (
     NO_RULE,
@@ -26,9 +26,9 @@ from bot.domain import (
     describe_rule,
 )
 from bot.journal import Case, OutboxState, Stage
-from bot.staff.case_actions import BROWSER_ACTOR, draft_chance, is_approve_first
+from bot.staff.case_actions import BROWSER_ACTOR, draft_probability, is_approve_first
 from bot.staff.case_rows import describe_case, describe_stage, name_topics
-from bot.staff.people_to_call import whom_to_call
+from bot.staff.people_to_call import list_people_to_call
 from bot.staff.staff_texts import StaffTexts
 
 MAX_QUESTION_CHARACTERS = 1_500  # of the mail on a card; *Show all* has the rest
@@ -199,8 +199,8 @@ class Cards:
             waits = case.stage is Stage.WAITING
             lines.append(f"*What to do.* {WAIT if waits else escape(reason.do)}")
         if case.open and case.needs_call:
-            people = whom_to_call(case, self.contacts, self.oncall)
-            lines.append(f"📞 *Call first:* {call_in_slack(people)}")
+            people = list_people_to_call(case, self.contacts, self.oncall)
+            lines.append(f"📞 *Call first:* {describe_people_in_slack(people)}")
         if case.earlier:
             lines.append(self._earlier(case))
         if case.masked:
@@ -217,7 +217,7 @@ class Cards:
 
     def _chance(self, case: Case) -> str:
         """Return the probability that the draft answers, and the desk's threshold, in words."""
-        sure = draft_chance(case)
+        sure = draft_probability(case)
         if sure is None:
             return ""
         return (

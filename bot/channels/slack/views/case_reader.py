@@ -17,7 +17,7 @@ MAX_REPLY_CHARACTERS = 3_000  # of the mail that went out instead of the person'
 WROTE_AGAIN = "They have written again since you began."
 
 
-def full_case(
+def show_full_case(
     case: Case,
     later: Sequence[FollowUpMessage],
     page: int = 0,
@@ -37,7 +37,7 @@ def full_case(
     return build_modal("page", title, pages[page], metadata, submit=f"Part {page + 2} of {count}")
 
 
-def conflict(
+def show_conflict(
     case: Case,
     text: str,
     *,
@@ -69,14 +69,14 @@ def _everything(
         yield from _written_before(entry)
     yield b.markdown("*They write:*")
     yield from b.quote_all(case.text)
-    for each in later:
+    for mail in later:
         yield b.markdown("*They wrote again:*")
-        yield from proof_lines(each.proof)
-        yield from b.quote_all(each.text)
-        if each.draft and case.open:
+        yield from proof_lines(mail.proof)
+        yield from b.quote_all(mail.text)
+        if mail.draft and case.open:
             yield b.markdown("*Draft* for this mail:")
-            yield from b.preformatted_all(each.draft)
-    for entry in (each for each in transcript[own:] if each.mail):
+            yield from b.preformatted_all(mail.draft)
+    for entry in (entry for entry in transcript[own:] if entry.mail):
         yield b.markdown(f"*We wrote*, {b.absolute_time(entry.at)}:")
         yield from b.preformatted_all(_written(entry.mail))
     if not transcript and case.delivery and case.delivery.body:

@@ -48,7 +48,7 @@ class HomeList:
 
 def build_home(
     cards: Cards,
-    shown: HomeList,
+    home_list: HomeList,
     *,
     now: datetime,
     numbers: DailyStatistics,
@@ -60,11 +60,11 @@ def build_home(
 
     `knowledge` is its version, and `taking` says whether mail can be received now.
     """
-    blocks: list[Block] = [b.header("Incident Desk"), _choices(cards, shown)]
-    for title, page, none in shown.lists:
-        rest = "" if shown.chosen else "choose a list above to see them"
+    blocks: list[Block] = [b.header("Incident Desk"), _choices(cards, home_list)]
+    for title, page, none in home_list.lists:
+        rest = "" if home_list.chosen else "choose a list above to see them"
         blocks += [b.header(f"{title} ({page.total})"), *_rows(cards, page, none, rest, now)]
-        if shown.chosen:
+        if home_list.chosen:
             blocks += _turning(page)
     blocks += [
         b.header("Today"),
@@ -90,17 +90,19 @@ def list_cases(
     return b.fit_message([heading, *_rows(cards, page, none, rest, now)])
 
 
-def _choices(cards: Cards, shown: HomeList) -> Block:
+def _choices(cards: Cards, home_list: HomeList) -> Block:
     """Return the row by which a person chooses what App Home lists."""
     buttons = [
-        b.button(text, f"list_{name}", name, style="primary" if shown.chosen == name else "")
+        b.button(text, f"list_{name}", name, style="primary" if home_list.chosen == name else "")
         for name, text in (
             ("usual", "Overview"), ("mine", "Mine"), ("unclaimed", "Unclaimed"),
             ("urgent", "Urgent"), ("all", "All"),
         )
     ]  # fmt: skip
-    topics = [(i, f"{truncate(cards.topics.get(i, i), 60)} ({n})") for i, n in shown.topics.items()]
-    languages = [(c, f"{name_language(c)} ({n})") for c, n in shown.languages.items()]
+    topics = [
+        (i, f"{truncate(cards.topics.get(i, i), 60)} ({n})") for i, n in home_list.topics.items()
+    ]
+    languages = [(c, f"{name_language(c)} ({n})") for c, n in home_list.languages.items()]
     if topics:
         buttons.append(b.select("list_topic", "By topic", topics))
     if languages:

@@ -60,7 +60,7 @@ def edit_reply(
     return build_modal("edit", title, blocks, metadata, submit="Next: check")
 
 
-def others_ask(
+def render_other_askers(
     wordings: Sequence[str], alike: Sequence[AskedQuestion], languages: Mapping[str, int]
 ) -> list[Block]:
     """Return blocks that show how others ask the same, and let a person add similar questions.
@@ -186,7 +186,7 @@ def report_wrong_answer(event_id: int) -> View:
     return build_modal("wrong", "What was wrong?", blocks, {"event": event_id}, submit="Send")
 
 
-def read_text(view: dict[str, Any]) -> str:
+def read_reply(view: dict[str, Any]) -> str:
     """Return the text that was typed; its parts are joined by what had separated them."""
     values = view["state"]["values"]
     gaps = json.loads(view.get("private_metadata") or "{}").get("gaps", [])

@@ -8,7 +8,7 @@ from bot.channels.slack.views.blocks import Block
 from bot.channels.slack.views.cards import RenderedMessage, mention
 from bot.channels.slack.views.modals import View, build_modal
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, Trial
-from bot.staff.team_answers import ProposedText
+from bot.staff.team_answer_review import ProposedText
 
 APPROVE, REJECT, WITHDRAW = "answer_approve", "answer_reject", "answer_withdraw"
 PREFIX = "answer_"  # of the names of these buttons

@@ -89,7 +89,7 @@ Try = Callable[[TeamAnswer], Trial]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedText:
-    """What would be taken from a case, for a person to look at.
+    """A question and its answer as they would be taken from a case, for a person to look at.
 
     `question` is empty if the case asks several.
     """
@@ -102,7 +102,7 @@ class ProposedText:
     answered_at: str
 
 
-class TeamAnswers:
+class TeamAnswerReview:
     """The answers of the support team in one knowledge folder.
 
     Where `alone`, only one person works at the desk, who may approve what they proposed. `home` is
@@ -121,7 +121,7 @@ class TeamAnswers:
 
     @property
     def folder(self) -> Path:
-        """The knowledge folder."""
+        """Return the knowledge folder."""
         return self.knowledge.folder
 
     def list_all(self) -> tuple[TeamAnswer, ...]:
@@ -179,20 +179,21 @@ class TeamAnswers:
             said = printable(answer).strip() or offered.answer
             if not said:
                 raise InputError(NOT_OWN_WORDS.format(case=case))
-            made = TeamAnswer(
+            proposed = TeamAnswer(
                 case=case, question=asked, answer=said, language=offered.language,
                 answered_by=offered.answered_by, answered_at=offered.answered_at,
                 proposed_by=actor, proposed_at=stamp(self.journal.clock()),
             )  # fmt: skip
-            made = made.model_copy(update={"answer": _as_sent(made.answer, offered.answer)})
-            if faults := tuple(self._find_faults(made)):
+            sent_text = _as_sent(proposed.answer, offered.answer)
+            proposed = proposed.model_copy(update={"answer": sent_text})
+            if faults := tuple(self._find_faults(proposed)):
                 raise InputError("; ".join(faults))
-            write_team_answer(self.folder, made)
+            write_team_answer(self.folder, proposed)
         self._note(actor, "proposed", case)
-        return made
+        return proposed
 
     def try_out(self, case: int) -> TeamAnswer:
-        """Try an answer on labelled questions, store what came of it, and return the answer.
+        """Try an answer on labelled questions, store the result, and return the answer with it.
 
         InputError where there is none that waits or was approved by hand; MissingError where it
         cannot be tried.
@@ -361,11 +362,13 @@ def names_in_letters(letters: Iterable[str]) -> Iterator[str]:
     for letter in letters:
         lines = [line.strip() for line in letter.splitlines() if line.strip()]
         closing = [place for place, line in enumerate(lines) if place and CLOSE.match(line)][:1]
-        told = [_behind(GREETING, line) for line in lines[:1] if _greets(line)]
+        named_lines = [_behind(GREETING, line) for line in lines[:1] if _greets(line)]
         for place in closing:
-            told.append(_behind(CLOSE, lines[place]))
-            told += [line for line in lines[place + 1 :] if len(line.split()) <= MAX_NAME_WORDS]
-        for word in WORD.findall("\n".join(told)):
+            named_lines.append(_behind(CLOSE, lines[place]))
+            named_lines += [
+                line for line in lines[place + 1 :] if len(line.split()) <= MAX_NAME_WORDS
+            ]
+        for word in WORD.findall("\n".join(named_lines)):
             if word[0].isupper() and len(word) >= SHORTEST_NAME:
                 yield word.lower()
 

@@ -31,8 +31,8 @@ from bot.staff.case_rows import (
     find_topics,
     name_topics,
 )
-from bot.staff.people_to_call import call_in_words, whom_to_call
-from bot.staff.staff_remarks import warnings
+from bot.staff.people_to_call import describe_people, list_people_to_call
+from bot.staff.staff_remarks import find_remarks
 from bot.staff.staff_texts import StaffTexts, read_staff_texts
 from bot.text.printable import printable_line, quote_lines
 
@@ -56,15 +56,15 @@ def queue_json(
     beyond the last page gives the last. Without `knowledge` the reason stands for the topic.
     """
     now, topics = journal.clock(), name_topics(knowledge) if knowledge else {}
-    found = journal.cases.find(wanted, limit=CASES_PER_PAGE, page=page)
-    pages = max(1, -(-found.total // CASES_PER_PAGE))
+    found_cases = journal.cases.find(wanted, limit=CASES_PER_PAGE, page=page)
+    pages = max(1, -(-found_cases.total // CASES_PER_PAGE))
     stuck = journal.mail_outbox.list_in_state(*NEEDS_PERSON, OutboxState.UNKNOWN)
     return {
         "cases": [
             _row(case, describe_case(case, topics, texts, now))
-            for case in journal.cases.read_all(found.ids)
+            for case in journal.cases.read_all(found_cases.ids)
         ],
-        "total": found.total, "page": max(1, min(page, pages)), "pages": pages,
+        "total": found_cases.total, "page": max(1, min(page, pages)), "pages": pages,
         "mails": [_mail(send) for send in stuck],
         "posts": [
             {"id": post.id, "case": post.case_id, "fault": post.fault}
@@ -169,19 +169,19 @@ def _head(app: App, case: Case, texts: StaffTexts) -> Iterator[str]:
         yield f"removed   {', '.join(SecretKind(kind).words for kind in case.masked)}"
 
 
-def decide(
+def decide_case(
     app: App, case_id: int, *, text: str | None, approve: bool, confirm: Confirm,
-    anyway: bool = False, actor: str = TERMINAL_ACTOR, seen: str = "", take: bool = False,
+    anyway: bool = False, actor: str = TERMINAL_ACTOR, seen_version: str = "", take: bool = False,
 ) -> str:  # fmt: skip
     """Store a person's decision, deliver its mail and return what happened.
 
     With `approve` the draft is sent if `confirm` returns True; if not, DeskError is raised. Without
     `approve` the `text` is sent, or the case closes without a mail where there is none. InputError
     says why the case cannot be decided so, and unless `anyway` also what is wrong with a person's
-    own text. `seen` is the version of the case that the person has read; it is required when the
-    asker wrote again. A case that a colleague has claimed needs `take`, which claims it.
+    own text. `seen_version` is the version of the case that the person has read; it is required
+    when the asker wrote again. A case that a colleague has claimed needs `take`, which claims it.
     """
-    case = _taken(app, _case(app, case_id), actor=actor, seen=seen, take=take)
+    case = _taken(app, _case(app, case_id), actor=actor, seen_version=seen_version, take=take)
     if approve:
         _approve(app, case, confirm)
     else:
@@ -212,16 +212,16 @@ def name_terminal_actor() -> str:
         return f"{TERMINAL_ACTOR}:{os.getuid()}"
 
 
-def _taken(app: App, case: Case, *, actor: str, seen: str, take: bool) -> Case:
+def _taken(app: App, case: Case, *, actor: str, seen_version: str, take: bool) -> Case:
     """Return the case once the person may decide it; with `take` claim it from a colleague.
 
-    InputError when it is not open, has changed since the version `seen`, or belongs to a colleague.
+    InputError when it is not open, has changed since `seen_version`, or belongs to a colleague.
     """
     if not case.open:
         raise InputError(f"{case.id} is no open case; `incident-desk queue` lists them")
-    if seen and case.version != seen:
+    if seen_version and case.version != seen_version:
         raise InputError(f"case {case.id} has changed since: {LOOK.format(case=case.id)}")
-    if case.later and not seen:
+    if case.later and not seen_version:
         raise InputError(
             f"they wrote again in case {case.id}: {LOOK.format(case=case.id)}, and decide with the "
             "--seen that stands below it"
@@ -243,7 +243,7 @@ def _taken(app: App, case: Case, *, actor: str, seen: str, take: bool) -> Case:
 
 def _call(app: App, case: Case) -> str:
     """Return whom to call about a case."""
-    return call_in_words(whom_to_call(case, app.settings.contacts))
+    return describe_people(list_people_to_call(case, app.settings.contacts))
 
 
 def read_text_file(name: str) -> str:
@@ -286,7 +286,7 @@ def _check(app: App, text: str | None, *, anyway: bool) -> None:
         return
     if wrong := object_to_text(text, empty=EMPTY):
         raise InputError(wrong)
-    if not anyway and (remarks := warnings(text, app.knowledge)):
+    if not anyway and (remarks := find_remarks(text, app.knowledge)):
         raise InputError(f"{'; '.join(remarks)}. Nothing was sent; --anyway sends it as it stands")
 
 

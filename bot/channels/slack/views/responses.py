@@ -42,8 +42,8 @@ WAIT = "Looking it up …"
 SPOKEN = "Incident Desk has an answer for you"
 
 
-class AnswerView:
-    """Draws responses for staff.
+class ResponseRenderer:
+    """Renders responses to questions of staff.
 
     `threshold_for` returns the probability from which the desk answers a language by itself.
     """

@@ -20,11 +20,11 @@ class HeadedText(Protocol):
 
     @property
     def heading(self) -> str:
-        """What it stands under."""
+        """Return the heading under which the passage stands."""
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """Return the text of the passage, without its heading."""
 
 
 def index_lines(app: App, *, ids: bool) -> Iterator[str]:
@@ -35,14 +35,18 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
     have are called new.
     """
     knowledge = app.knowledge
-    seen = app.settings.home / WARNINGS
-    before = read_own_text(seen).splitlines() if seen.exists() else list(knowledge.warnings)
+    warnings_file = app.settings.home / WARNINGS
+    before = (
+        read_own_text(warnings_file).splitlines()
+        if warnings_file.exists()
+        else list(knowledge.warnings)
+    )
     for warning in knowledge.warnings:
         app.say(f"{'warning' if warning in before else 'new warning'}: {warning}")
     if knowledge.known:
-        yield from change_lines(knowledge.changes)
+        yield from index_change_lines(knowledge.changes)
     changed = app.index()
-    seen.write_text("".join(f"{each}\n" for each in knowledge.warnings), encoding="utf-8")
+    warnings_file.write_text("".join(f"{each}\n" for each in knowledge.warnings), encoding="utf-8")
     try:
         knowledge.keep_ids()
     except OSError as error:
@@ -57,7 +61,7 @@ def index_lines(app: App, *, ids: bool) -> Iterator[str]:
     yield say_what_was_learned(app.fit)
 
 
-def change_lines(changes: PassageChanges) -> Iterator[str]:
+def index_change_lines(changes: PassageChanges) -> Iterator[str]:
     """Yield a line for each passage that is new, was changed or has gone, with its words."""
     for passage in changes.added:
         yield f"added    {passage.id}: {shorten_line(passage.text, SHOWN)}"

@@ -11,8 +11,8 @@ from typing import Any
 from bot.channels.slack.context import HandlerContext, Payload
 from bot.channels.slack.mrkdwn import escape
 from bot.channels.slack.outbox_worker import QUIET
-from bot.channels.slack.views.answers import HELP, WAIT
 from bot.channels.slack.views.blocks import markdown
+from bot.channels.slack.views.responses import HELP, WAIT
 from bot.domain import Channel, Message, Response, SecretKind, Span
 from bot.errors import DeliveryError
 from bot.journal.slack_records import SlackEvent
@@ -74,7 +74,7 @@ class QuestionHandler:
 
     def _store_answer(self, event: SlackEvent, response: Response, status: str) -> dict[str, Any]:
         can_share = event.payload["kind"] == "command"
-        drawn = self.context.answers.render(response, event.id, can_share=can_share)
+        drawn = self.context.response_renderer.render(response, event.id, can_share=can_share)
         message: dict[str, Any] = {"text": drawn.text, "blocks": drawn.blocks}
         kept = message | {"about": _about(response), "status": status}
         self.store.store_result(event.id, json.dumps(kept))

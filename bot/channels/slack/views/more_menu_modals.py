@@ -1,4 +1,4 @@
-"""Draws the windows to handle several cases, choose a reply or passage, and assign a case."""
+"""Draws the modals to handle several cases, choose a reply or passage, and assign a case."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ ANSWER, CLOSE = "answer", "close"
 
 
 def assign_case(case: Case) -> View:
-    """Return the window that asks to whom a case is given."""
+    """Return the modal that asks to whom a case is given."""
     blocks = [
         b.markdown("They get a direct message, and the thread says so. Nothing is sent to users."),
         b.person_picker("person", "Who shall have this case?"),
@@ -25,7 +25,7 @@ def assign_case(case: Case) -> View:
 
 
 def choose_snippet(case: Case, snippets: Mapping[str, Sequence[Snippet]]) -> View:
-    """Return the window to choose a saved reply, which is then put into the window for a reply.
+    """Return the modal to choose a saved reply, which is then put into the modal for a reply.
 
     Those in the language of the case come first; each is shown with its language.
     """
@@ -48,7 +48,7 @@ def choose_snippet(case: Case, snippets: Mapping[str, Sequence[Snippet]]) -> Vie
 def choose_passage(
     case: Case, passages: Sequence[Passage], heading_of: Callable[[Passage], str]
 ) -> View:
-    """Return the window to choose what answers a case, of `passages`, best first.
+    """Return the modal to choose what answers a case, of `passages`, best first.
 
     `heading_of` returns the heading of a passage in a reply. The person can read and change the
     draft with the chosen passage before it is sent.
@@ -69,7 +69,7 @@ def choose_passage(
 def choose_cases(
     case: Case, others: Sequence[Case], topic: str, *, text: str = "", wrong: str = ""
 ) -> View:
-    """Return the window to answer or close several open cases of one topic together.
+    """Return the modal to answer or close several open cases of one topic together.
 
     `others` are the cases that can be chosen, this one among them; `wrong` says what was wrong with
     an earlier submission.
@@ -94,7 +94,7 @@ def confirm_several(
     case_id: int, chosen: Sequence[Case], *, text: str, text_id: int, warnings: Sequence[str]
 ) -> View:
     """Return the last check before several cases are decided: who gets what."""
-    to = "\n".join(f"{each.id}: {each.sender}" for each in chosen[:MAX_SHOWN_RECIPIENTS])
+    to = "\n".join(f"{case.id}: {case.sender}" for case in chosen[:MAX_SHOWN_RECIPIENTS])
     says = (
         f"*Each of these {len(chosen)} people gets this text in a mail of their own:*"
         if text
@@ -108,14 +108,14 @@ def confirm_several(
     ]
     metadata = {
         "case": case_id, "text": text_id,
-        "cases": [[each.id, each.version] for each in chosen],
+        "cases": [[case.id, case.version] for case in chosen],
     }  # fmt: skip
     yes = "Send to each" if text else "Close them"
     return build_modal("decide_several", f"{len(chosen)} cases", blocks, metadata, submit=yes)
 
 
 def choose_merge(case: Case, others: Sequence[Case]) -> View:
-    """Return the window to choose the case of the same sender that a case becomes a part of."""
+    """Return the modal to choose the case of the same sender that a case becomes a part of."""
     blocks: list[b.Block] = [
         b.markdown(
             f"Case {case.id} becomes a part of the one that you choose, and its mail stands in the "

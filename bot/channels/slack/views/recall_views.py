@@ -15,8 +15,8 @@ from bot.channels.slack.views.modals import View, build_modal
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal.correction_batches import CorrectionBatch
 from bot.journal.records import BatchState
-from bot.staff.outdated_answers import Outdated
-from bot.staff.recall_batches import Batch
+from bot.staff.outdated_answers import OutdatedAnswer
+from bot.staff.recall_batches import RecallBatch
 
 FIELD = 1_900  # characters of one of two texts side by side; Slack takes 2,000 in a field
 BEFORE_DIFFERENCE = 300  # characters that are shown before the first difference of long texts
@@ -86,7 +86,7 @@ def render_change(change: PassageChange, actor: str = "") -> RenderedMessage:
     return RenderedMessage(blocks=blocks, text=f"The post has changed: {change.id}")
 
 
-def render_batch(batch: Batch, per_minute: int) -> RenderedMessage:
+def render_batch(batch: RecallBatch, per_minute: int) -> RenderedMessage:
     """Return the card of a batch that a person may approve: numbers, samples, one button."""
     count = _count(len(batch.entries), "conversation was", "conversations were")
     ready = len(batch.ready)
@@ -128,7 +128,7 @@ def render_nobody() -> RenderedMessage:
     return RenderedMessage(blocks=[b.markdown(NOBODY)], text="Nobody has to be written to")
 
 
-def show_list(batch: Batch, page: int = 0) -> View:
+def show_list(batch: RecallBatch, page: int = 0) -> View:
     """Return a page of the whole list: who was told what and when, and what is true now."""
     count = max(1, -(-len(batch.entries) // ENTRIES_PER_PAGE))
     page = min(page, count - 1)
@@ -150,7 +150,7 @@ def _name(change: PassageChange, kind: ChangeKind) -> str:
     return "Nothing new" if same else KINDS[kind][0]
 
 
-def _entry(entry: Outdated) -> Iterator[Block]:
+def _entry(entry: OutdatedAnswer) -> Iterator[Block]:
     state = f"not told: {entry.held}" if entry.held else "gets a correction"
     state += f" (reopen case {entry.case_id})" * bool(entry.case_id)
     to = mask_address(entry.recipient) if entry.recipient else "(address taken out)"
@@ -162,7 +162,7 @@ def _entry(entry: Outdated) -> Iterator[Block]:
     yield b.divider()
 
 
-def _numbers(batch: Batch, per_minute: int) -> Iterator[str]:
+def _numbers(batch: RecallBatch, per_minute: int) -> Iterator[str]:
     ready = len(batch.ready)
     can = f"*{_count(ready, 'correction', 'corrections')}* can go out, {per_minute} in a minute."
     yield can if ready else NONE_READY
@@ -174,7 +174,7 @@ def _numbers(batch: Batch, per_minute: int) -> Iterator[str]:
             yield f"Not told: {count}, because {escape(why)}."
 
 
-def _samples(ready: Sequence[Outdated]) -> Iterator[Block]:
+def _samples(ready: Sequence[OutdatedAnswer]) -> Iterator[Block]:
     different = {entry.text: entry for entry in reversed(ready)}
     for number, entry in enumerate(list(different.values())[-1 : -1 - MAX_SAMPLES : -1], 1):
         told = b.relative_time(entry.sent_at)
@@ -182,7 +182,7 @@ def _samples(ready: Sequence[Outdated]) -> Iterator[Block]:
         yield b.preformatted(entry.text, MAX_SAMPLE_CHARACTERS)
 
 
-def _send_buttons(batch: Batch, per_minute: int) -> Iterator[Block]:
+def _send_buttons(batch: RecallBatch, per_minute: int) -> Iterator[Block]:
     ready = len(batch.ready)
     if not ready and not batch.noted:
         return

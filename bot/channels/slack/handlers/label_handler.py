@@ -1,13 +1,13 @@
-"""Handles the window in which a second person agrees that the desk learns from answers."""
+"""Handles the modal in which a second person agrees that the desk learns from answers."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from bot.channels.slack.views import modals
-from bot.channels.slack.views.label_windows import agree_to_labels
+from bot.channels.slack.views.label_modal import show_labels
 from bot.channels.slack.views.modals import View
 from bot.errors import InputError
-from bot.staff.answers_to_learn import Learning
+from bot.staff.label_review import LabelReview
 
 Ack = dict[str, Any]
 NONE_WAIT = (
@@ -24,32 +24,35 @@ NEXT = (
 )
 
 
-class LabelActs:
-    """Opens the window with other people's answers, and stores with which of them a person agrees.
+class LabelHandler:
+    """Draws the modal with other people's answers, and stores with which of them a person agrees.
 
     `topics` are the titles of passages by id.
     """
 
-    def __init__(self, learning: Learning, topics: Mapping[str, str]) -> None:
-        self.learning = learning
+    def __init__(self, label_review: LabelReview, topics: Mapping[str, str]) -> None:
+        self.label_review = label_review
         self.topics = topics
 
-    def window(self, me: str) -> View | str:
-        """Return the window for this person, or the text to show instead."""
-        alone = self.learning.alone
-        waiting = [e for e in self.learning.propose() if alone or e.answered_by != me]
+    def draw_modal(self, me: str) -> View | str:
+        """Return the modal for this person, or the text to show instead."""
+        alone = self.label_review.alone
+        waiting = [e for e in self.label_review.propose() if alone or e.answered_by != me]
         if not waiting:
             return NONE_WAIT
-        texts = {name: each.text for name, each in self.learning.knowledge.passages.items()}
-        return agree_to_labels(waiting, self.topics, texts)
+        texts = {name: each.text for name, each in self.label_review.knowledge.passages.items()}
+        return show_labels(waiting, self.topics, texts)
 
     def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        """Accept the labels that were shown, and reject those that the person called wrong."""
+        """Accept the labels of a submitted modal, and reject those that the person called wrong.
+
+        Return the answer to Slack, which says what was done.
+        """
         shown = {int(number) for number in remembered.get("labels") or []}
         wrong = {int(number) for number in modals.read_choices(dict(view), "without")} & shown
         try:
-            self.learning.reject(wrong, actor=me)
-            count = self.learning.accept(shown - wrong, actor=me)
+            self.label_review.reject(wrong, actor=me)
+            count = self.label_review.accept(shown - wrong, actor=me)
         except InputError:
             return _say(CHANGED)
         except OSError:

@@ -1,4 +1,4 @@
-"""Reads which list of cases somebody asks for, and a page of it."""
+"""Reads which list of cases a person asks for in Slack, and reads the page of it."""
 
 from dataclasses import dataclass, replace
 
@@ -99,7 +99,7 @@ def parse_search(rest: str) -> CaseList | str:
     )  # fmt: skip
 
 
-def list_of(me: str, rest: str) -> CaseList:
+def list_own_cases(me: str, rest: str) -> CaseList:
     """Return the list of the cases that one person has; `rest` may be the number of a page."""
     _, page = _split_page(rest)
     return CaseList(wanted=CaseFilter(owner=me), title=MINE, command="/incident mine", page=page)
@@ -145,7 +145,7 @@ def choose_list(
 def read_home_list(cases: Cases, chosen: ChosenList | None, me: str) -> HomeList:
     """Return what App Home lists for a person: what they chose, or their cases and nobody's."""
     usual = (
-        (list_of(me, ""), "You have none."),
+        (list_own_cases(me, ""), "You have none."),
         (CaseList(wanted=CaseFilter(owner=""), title=UNCLAIMED), NOTHING),
     )
     asked = ((chosen.asked, NOTHING),) if chosen else usual

@@ -10,24 +10,24 @@ from typing import Any
 
 from bot.channels.slack.context import HandlerContext, Payload, actor
 from bot.channels.slack.events import ACCESS_LOST, CHANNEL_CHANGED
-from bot.channels.slack.handlers.case_lists import (
+from bot.channels.slack.handlers.case_list_requests import (
     CaseList,
     ChosenList,
     choose_list,
-    list_of,
+    list_own_cases,
     parse_queue,
     parse_search,
     read_home_list,
     read_page,
 )
-from bot.channels.slack.handlers.labels import LabelActs
-from bot.channels.slack.handlers.staff_acts import StaffActs
-from bot.channels.slack.handlers.team_answers import NOT_HERE, TeamAnswerActs
+from bot.channels.slack.handlers.label_handler import LabelHandler
+from bot.channels.slack.handlers.more_menu_handler import MoreMenuHandler
+from bot.channels.slack.handlers.team_answer_handler import NOT_HERE, TeamAnswerHandler
 from bot.channels.slack.rated_answers import record_right_answer
 from bot.channels.slack.views import case_reader, home, modals, team_answer_views
-from bot.channels.slack.views import recalls as views
-from bot.channels.slack.views.answers import HELP
+from bot.channels.slack.views import recall_views as views
 from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.responses import HELP
 from bot.domain import HealthLine
 from bot.errors import BlockedError, InputError, RefusedError
 from bot.journal import Case, CaseAction, Reopened, Stage
@@ -59,10 +59,10 @@ class ButtonHandler:
         self.desk = context.desk
         self.cases = context.desk.journal.cases
         self.store = context.desk.journal.slack
-        self.acts = StaffActs(context)
-        self.labels = LabelActs(context.learning, context.cards.topics)
-        answers = context.team_answers
-        self.team_answers = TeamAnswerActs(answers.answers if answers else None)
+        self.more_menu_handler = MoreMenuHandler(context)
+        self.label_handler = LabelHandler(context.label_review, context.cards.topics)
+        posts = context.team_answer_posts
+        self.team_answer_handler = TeamAnswerHandler(posts.answers if posts else None)
         self.steps: dict[str, Callable[[Case, str, Payload], None]] = {
             "claim": self._claim, "approve": self._approve, "reopen": self._reopen,
             "undo": self._undo, "opt_out": self._opt_out, "take": self._take,
@@ -98,13 +98,13 @@ class ButtonHandler:
     def publish_home(self, user: str, *, again: bool = False) -> None:
         """Publish App Home for a person when it differs from what they see, or `again`."""
         view = self._home(user)
-        seen = repr(view["blocks"])
-        if not again and self.shown_homes.get(user) == seen:
+        drawn_blocks = repr(view["blocks"])
+        if not again and self.shown_homes.get(user) == drawn_blocks:
             return
         self.shown_homes.pop(user, None)
         with suppress(RefusedError):  # they left or closed the app
             self.context.client.call("views.publish", {"user_id": user, "view": view})
-            self.shown_homes[user] = seen
+            self.shown_homes[user] = drawn_blocks
 
     def _home(self, user: str) -> dict[str, Any]:
         return home.build_home(
@@ -138,7 +138,7 @@ class ButtonHandler:
         if verb == "queue":
             asked = parse_queue(rest, me, topics)
         elif verb == "mine":
-            asked = list_of(me, rest)
+            asked = list_own_cases(me, rest)
         elif verb == "find":
             asked = parse_search(rest)
         if isinstance(asked, str):
@@ -192,7 +192,7 @@ class ButtonHandler:
         elif action == "share":
             self._share(payload, first)
         elif action == "labels":
-            self._open_or_say(payload, self.labels.window(actor(payload)))
+            self._open_or_say(payload, self.label_handler.draw_modal(actor(payload)))
         elif action.startswith("list_"):
             self._choose_list(payload)
         elif action.startswith(views.PREFIXES):
@@ -213,14 +213,14 @@ class ButtonHandler:
             case "not_ours":
                 self._decide(case, rest, payload, action=CaseAction.NOT_OURS, text="")
             case "assign" | "passage" | "snippet" | "several" | "merge":
-                self._open_act(action, case, payload)
+                self._open_more_menu(action, case, payload)
             case "edit" | "all" | "details" | "snooze" | "review":
                 self._open_modal_for(action, case, payload)
             case "show":
                 self.store.append_audit(actor(payload), f"viewed:{case.id}", case.message_id)
                 later = self.store.list_follow_ups(case.message_id)
                 said = read_transcript(self.desk.journal.engine, case.id)
-                self._open_modal(payload, case_reader.full_case(case, later, transcript=said))
+                self._open_modal(payload, case_reader.show_full_case(case, later, transcript=said))
             case _:
                 self.context.reply_privately(payload, "This button does nothing any more.")
 
@@ -283,16 +283,16 @@ class ButtonHandler:
         noted = self.context.actions.opt_out(case, actor=actor(payload))
         self.context.reply_privately(payload, OPTED_OUT if noted else OPTED_OUT_BEFORE)
 
-    def _open_act(self, action: str, case: Case, payload: Payload) -> None:
+    def _open_more_menu(self, action: str, case: Case, payload: Payload) -> None:
         """Open the window for an entry of the menu (`more`)."""
         me = actor(payload)
         if not case.open or (action != "assign" and case.owner not in ("", me)):
             self._say_who_was_first(case.id, payload)
             return
-        self._open_or_say(payload, self.acts.window(action, case, me))
+        self._open_or_say(payload, self.more_menu_handler.draw_modal(action, case, me))
 
     def _take(self, case: Case, _version: str, payload: Payload) -> None:
-        self._open_or_say(payload, self.team_answers.window(case))
+        self._open_or_say(payload, self.team_answer_handler.draw_modal(case))
 
     def _open_or_say(self, payload: Payload, window: modals.View | str) -> None:
         """Open a window, or say privately why there is none."""
@@ -352,34 +352,34 @@ class ButtonHandler:
 
     def _recall(self, action: str, payload: Payload) -> None:
         """Do what a click on a change of the post or on a batch of corrections asks for."""
-        recalls, value, me = self.context.recalls, payload["value"], actor(payload)
-        if recalls is None:
+        recall_posts, value, me = self.context.recall_posts, payload["value"], actor(payload)
+        if recall_posts is None:
             self.context.reply_privately(payload, "This button does nothing any more.")
             return
         says = ""
         match action:
             case views.SEND:
-                says = recalls.approve(value, actor=me)
+                says = recall_posts.approve(value, actor=me)
             case views.SHOW:
-                batch = recalls.read_batch()
+                batch = recall_posts.read_batch()
                 if batch:
                     self._open_modal(payload, views.show_list(batch))
                 else:
-                    says = recalls.look_again()
+                    says = recall_posts.look_again()
             case views.LOOK:
-                says = recalls.look_again()
+                says = recall_posts.look_again()
             case _:
-                says = recalls.decide(action.removeprefix(views.CHANGE), value, actor=me)
+                says = recall_posts.decide(action.removeprefix(views.CHANGE), value, actor=me)
         if says:
             self.context.reply_privately(payload, says)
         self.context.wake()
 
     def _decide_team_answer(self, action: str, payload: Payload) -> None:
         """Do what a click on an answer for the knowledge asks for."""
-        posts = self.context.team_answers
+        posts = self.context.team_answer_posts
         says = posts.act(action, payload["value"], actor=actor(payload)) if posts else NOT_HERE
-        if action == team_answer_views.WITHDRAW and self.context.recalls:
-            self.context.recalls.look_again()  # whoever was told it is on the list now
+        if action == team_answer_views.WITHDRAW and self.context.recall_posts:
+            self.context.recall_posts.look_again()  # whoever was told it is on the list now
         if says:
             self.context.reply_privately(payload, says)
         self.context.wake()

@@ -87,20 +87,20 @@ class ModelPosts(ABC):
             self._tried[key] = MAX_ATTEMPTS
             return False
         self._tried[key] += 1
-        made = self.ask(case)
-        if made is None:
+        message = self.ask(case)
+        if message is None:
             return False
         now = self.journal.cases.read(case.id)
         if now is None or not now.open:  # the model took its time, and somebody decided it
             return False
         return self.journal.slack.enqueue(
             key, channel=self.channel, method="chat.postMessage", case_id=case.id,
-            payload=message_arguments(made) | {"thread_of": now.parent or case.id},
+            payload=message_arguments(message) | {"thread_of": now.parent or case.id},
             about=case.message_id,
         )  # fmt: skip
 
 
-class Suggestions(ModelPosts):
+class SuggestionPosts(ModelPosts):
     """Suggests a wording for the cases that the desk was not sure of."""
 
     prefix = "suggestion"
@@ -115,7 +115,7 @@ class Suggestions(ModelPosts):
         return render_suggestion(suggestion) if suggestion else None
 
 
-class Translations(ModelPosts):
+class TranslationPosts(ModelPosts):
     """Translates what users write in other languages than English, for staff alone."""
 
     prefix = "translation"

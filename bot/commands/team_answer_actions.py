@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.corpus.team_answers import TeamAnswer, TeamAnswerState, path_of
 from bot.errors import InputError
-from bot.staff.team_answers import TeamAnswers
+from bot.staff.team_answer_review import TeamAnswerReview
 from bot.text.printable import printable_line, quote_lines
 
 COMMAND = "incident-desk knowledge answers"
@@ -27,7 +27,7 @@ Confirm = Callable[[str], bool]
 
 
 class Verb(StrEnum):
-    """What can be done with the answer of a case."""
+    """The word at the terminal for what is done with the answer of a case."""
 
     PROPOSE = "propose"
     TRY = "try"
@@ -37,30 +37,31 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """The answer of a case with the person at the terminal who acts on it.
+class TeamAnswerAction:
+    """An action of the person at the terminal on the answer of one case.
 
-    `question` and `text` replace the question and the answer of the case in a proposal.
+    `question` and `text` replace the question and the answer of the case in a proposal; where they
+    are empty, the proposal has those of the case.
     """
 
-    store: TeamAnswers
+    store: TeamAnswerReview
     case: int
     actor: str
     confirm: Confirm
     question: str = ""
     text: str = ""
 
-    def do(self, verb: Verb) -> Iterator[str]:
-        """Do what `verb` says and yield lines about it; InputError when it cannot be done."""
+    def perform(self, verb: Verb) -> Iterator[str]:
+        """Do what `verb` names and yield lines about it; InputError when it cannot be done."""
         if self.case <= 0:
             raise InputError(WHICH.format(verb=verb))
         match verb:
             case Verb.PROPOSE:
-                made = self.store.propose(
+                proposed = self.store.propose(
                     self.case, actor=self.actor, question=self.question, answer=self.text
                 )
                 yield f"{self.store.folder / path_of(self.case)} waits for a second person"
-                yield from _text_lines(made)
+                yield from _text_lines(proposed)
                 yield f"look at it, then: incident-desk knowledge answers approve {self.case}"
             case Verb.TRY:
                 yield from _lines(self.store.try_out(self.case))
@@ -89,7 +90,7 @@ class Act:
         yield NEXT
 
 
-def answer_lines(answers: Sequence[TeamAnswer]) -> Iterator[str]:
+def team_answer_lines(answers: Sequence[TeamAnswer]) -> Iterator[str]:
     """Yield lines about every answer: its case, its state, its text and the result of its trial."""
     if not answers:
         yield NONE

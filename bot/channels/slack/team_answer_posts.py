@@ -15,7 +15,7 @@ from bot.channels.slack.views.cards import RenderedMessage
 from bot.corpus.team_answers import FOLDER, TeamAnswer, TeamAnswerState
 from bot.errors import DeskError, InputError
 from bot.journal import Journal
-from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.staff.team_answer_review import NOT_WRITTEN, TeamAnswerReview
 from bot.text.printable import with_full_stop
 
 UNKNOWN = -1
@@ -26,7 +26,7 @@ DRAWN_AGAIN = timedelta(days=1)  # how long after a decision a restart draws its
 class TeamAnswerPosts:
     """The cards of the answers in one channel."""
 
-    def __init__(self, journal: Journal, answers: TeamAnswers, *, channel: str) -> None:
+    def __init__(self, journal: Journal, answers: TeamAnswerReview, *, channel: str) -> None:
         self.journal = journal
         self.answers = answers
         self.channel = channel

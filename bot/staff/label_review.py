@@ -45,10 +45,11 @@ class ProposedLabel:
     case_id: int
 
 
-class Learning:
-    """The labels (answered questions to learn from) of one desk, to propose, accept and reject.
+class LabelReview:
+    """The review of the labels of one desk: answered questions that it may learn from.
 
-    Where `alone`, only one person works at the desk, who may agree to their own answers.
+    Labels are proposed, and a person accepts or rejects them. Where `alone`, only one person works
+    at the desk, who may agree to their own answers.
     """
 
     def __init__(

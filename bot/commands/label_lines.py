@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bot.commands.cases import name_terminal_actor
+from bot.commands.case_review import name_terminal_actor
 from bot.corpus import Knowledge
 from bot.corpus.learned import LEARNED
 from bot.errors import InputError
-from bot.staff.answers_to_learn import Learning, ProposedLabel
+from bot.staff.label_review import LabelReview, ProposedLabel
 from bot.text.printable import shorten_line
 
 SHOWN = 100  # characters of a question in the list
@@ -28,17 +28,17 @@ def label_lines(labels: Sequence[ProposedLabel], knowledge: Knowledge) -> Iterat
     if not labels:
         yield NONE_WAIT
         return
-    for each in labels:
-        yield f"{each.number:>5}  {shorten_line(each.question, SHOWN)}"
-        for name in each.passages:
+    for label in labels:
+        yield f"{label.number:>5}  {shorten_line(label.question, SHOWN)}"
+        for name in label.passages:
             passage = knowledge.passages[name]
             heading = knowledge.heading_of(passage)
             yield f"       answered with: {shorten_line(heading, SHOWN)}"
             yield f"           {shorten_line(passage.text, SHOWN_OF_PASSAGE)}"
-        if not each.passages:
+        if not label.passages:
             yield f"       {OWN_WORDS}"
-        by, at = each.answered_by, each.answered_at[:16]
-        yield f"       case {each.case_id}, by {by}, {at}, language {each.language}"
+        by, at = label.answered_by, label.answered_at[:16]
+        yield f"       case {label.case_id}, by {by}, {at}, language {label.language}"
     yield LOOK
 
 
@@ -47,24 +47,24 @@ def label_json(label: ProposedLabel) -> dict[str, Any]:
     return asdict(label)
 
 
-def decide_labels(learning: Learning, *, accept: str, reject: str) -> Iterator[str]:
+def decide_labels(label_review: LabelReview, *, accept: str, reject: str) -> Iterator[str]:
     """Accept and reject labels, each named by `all` or by numbers with commas; yield what was done.
 
     InputError when a name is no label, when a label is named for both, and when the person who
     answered wants to accept their own label.
     """
-    waiting = [each.number for each in learning.propose()]
+    waiting = [each.number for each in label_review.propose()]
     rejected, accepted = _numbers(reject, waiting), _numbers(accept, waiting)
     if accept == ALL:
         accepted = [number for number in accepted if number not in rejected]
     if both := sorted({*accepted} & {*rejected}):
         raise InputError(f"label {both[0]} cannot be both accepted and rejected")
     if rejected:
-        count = learning.reject(rejected, actor=name_terminal_actor())
+        count = label_review.reject(rejected, actor=name_terminal_actor())
         yield f"{_labels_are(count)} rejected"
     if accepted:
-        added = learning.accept(accepted, actor=name_terminal_actor())
-        yield f"{_labels_are(added)} in {learning.knowledge.folder / LEARNED}"
+        added = label_review.accept(accepted, actor=name_terminal_actor())
+        yield f"{_labels_are(added)} in {label_review.knowledge.folder / LEARNED}"
         yield NEXT
     if not (accepted or rejected):
         yield NONE_WAIT

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.channels.slack.context import HandlerContext
 from bot.channels.slack.views import blocks as b
-from bot.channels.slack.views import modals, staff_windows
+from bot.channels.slack.views import modals, more_menu_modals
 from bot.channels.slack.views.cards import mention
 from bot.channels.slack.views.modals import View
 from bot.corpus.snippets import read_snippets
@@ -13,7 +13,7 @@ from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseAction, CaseChange, Stage
 from bot.journal.case_lists import CaseFilter
 from bot.staff.case_actions import may_act, object_to_text
-from bot.staff.staff_remarks import warnings
+from bot.staff.staff_remarks import find_remarks
 
 Ack = dict[str, Any]
 CLOSE: Ack = {"response_action": "clear"}  # closes every open window
@@ -32,8 +32,8 @@ DONE = "✅ *{count} of {all} cases* are {what}."
 LEFT = " These had changed or belong to somebody else, and nothing was done: {ids}."
 
 
-class StaffActs:
-    """The windows behind *More* on a card, and what happens when they are submitted."""
+class MoreMenuHandler:
+    """Draws the modals behind *More* on a card, and does what a submitted one asks for."""
 
     def __init__(self, context: HandlerContext) -> None:
         self.context = context
@@ -49,23 +49,23 @@ class StaffActs:
             "decide_several": self._decide_several,
         }
 
-    def window(self, action: str, case: Case, me: str) -> View | str:
-        """Return the window that an entry of *More* opens, or the text to show instead."""
+    def draw_modal(self, action: str, case: Case, me: str) -> View | str:
+        """Return the modal that an entry of *More* opens, or the text to show instead."""
         match action:
             case "assign":
-                return staff_windows.assign_case(case)
+                return more_menu_modals.assign_case(case)
             case "passage":
                 return self._choose_passage(case)
             case "snippet":
                 snippets = read_snippets(self.desk.knowledge.folder)
-                return staff_windows.choose_snippet(case, snippets) if snippets else NO_SNIPPETS
+                return more_menu_modals.choose_snippet(case, snippets) if snippets else NO_SNIPPETS
             case "merge":
                 others = self._others(case, me) if case.sender else []
-                return staff_windows.choose_merge(case, others) if others else NO_OTHERS
+                return more_menu_modals.choose_merge(case, others) if others else NO_OTHERS
             case _:
                 if not case.topic:
                     return NO_TOPIC
-                return staff_windows.choose_cases(case, self._alike(case, me), self._topic(case))
+                return more_menu_modals.choose_cases(case, self._alike(case, me), self._topic(case))
 
     def _others(self, case: Case, me: str) -> list[Case]:
         """Return the other open cases of the same sender that this person may decide."""
@@ -130,7 +130,7 @@ class StaffActs:
         near = [name for question in case.questions for name in question.passages]
         offered = {passage.id: passage for passage in self.desk.knowledge.offered}
         ranked = dict.fromkeys((*(name for name in near if name in offered), *offered))
-        return staff_windows.choose_passage(
+        return more_menu_modals.choose_passage(
             case, [offered[name] for name in ranked], self.desk.knowledge.heading_of
         )
 
@@ -166,10 +166,10 @@ class StaffActs:
         return CLOSE if done or case.joined == into else _say(case, NOT_MERGED)
 
     def _check_several(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, text = self._read(remembered), modals.read_text(dict(view))
+        case, text = self._read(remembered), modals.read_reply(dict(view))
         if case is None:
             return _say(case, "There is no such case any more.")
-        closes = modals.read_choice(dict(view), "how") == staff_windows.CLOSE
+        closes = modals.read_choice(dict(view), "how") == more_menu_modals.CLOSE
         picked = dict(v.partition(":")[::2] for v in modals.read_choices(dict(view), "cases"))
         alike = {str(c.id): c for c in self._alike(case, me)}
         chosen = [alike[i] for i, v in picked.items() if i in alike and alike[i].version == v]
@@ -177,20 +177,20 @@ class StaffActs:
             return _wrong("cases", CHOOSE)
         if not closes and (wrong := object_to_text(text, WRITE)):
             return _wrong("text_0", wrong)
-        kept = "" if closes else text
+        reply = "" if closes else text
         return _next(
-            staff_windows.confirm_several(
-                case.id, chosen, text=kept, text_id=self.store.store_text(kept),
-                warnings=warnings(kept, self.desk.knowledge) if kept else (),
+            more_menu_modals.confirm_several(
+                case.id, chosen, text=reply, text_id=self.store.store_text(reply),
+                warnings=find_remarks(reply, self.desk.knowledge) if reply else (),
             )
         )  # fmt: skip
 
     def _decide_several(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        kept = self.store.read_event(int(remembered.get("text") or 0))
+        stored_text = self.store.read_event(int(remembered.get("text") or 0))
         pairs = [(int(i), str(v)) for i, v in remembered.get("cases") or []]
-        if kept is None or not pairs:
+        if stored_text is None or not pairs:
             return _say(None, "That took too long. Nothing was sent; please choose again.")
-        text = str(kept.payload["text"])
+        text = str(stored_text.payload["text"])
         left = [i for i, version in pairs if not self._decide(i, version, text, me)]
         what = "answered, each in a mail of its own" if text else "closed without a mail"
         says = DONE.format(count=len(pairs) - len(left), all=len(pairs), what=what)

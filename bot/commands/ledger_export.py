@@ -17,7 +17,7 @@ COLUMNS = (
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # with these a formula of a spreadsheet begins
 
 
-def export(journal: Journal, *, csv: bool) -> Iterator[str]:
+def export_ledger(journal: Journal, *, csv: bool) -> Iterator[str]:
     """Yield every entry as a line; recipient and text are empty where they were erased."""
     if csv:
         yield _table_row(COLUMNS)

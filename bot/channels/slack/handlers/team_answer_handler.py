@@ -1,4 +1,4 @@
-"""Handles the window that proposes a person's answer for the knowledge."""
+"""Handles the modal in which a person proposes an answer for the knowledge."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from bot.channels.slack.views import modals
 from bot.channels.slack.views.team_answer_views import propose_answer
 from bot.errors import InputError
 from bot.journal import Case
-from bot.staff.team_answers import NOT_WRITTEN, TeamAnswers
+from bot.staff.team_answer_review import NOT_WRITTEN, TeamAnswerReview
 from bot.text.printable import with_full_stop
 
 Ack = dict[str, Any]
@@ -20,17 +20,17 @@ NOT_HERE = (
 )
 
 
-class TeamAnswerActs:
-    """Opens the window on a decided case, and stores what a person proposes.
+class TeamAnswerHandler:
+    """Draws the modal for a decided case, and stores what a person proposes.
 
     `answers` is None where the desk cannot take answers in.
     """
 
-    def __init__(self, answers: TeamAnswers | None) -> None:
+    def __init__(self, answers: TeamAnswerReview | None) -> None:
         self.answers = answers
 
-    def window(self, case: Case) -> modals.View | str:
-        """Return the window for a case, or why its answer cannot be taken."""
+    def draw_modal(self, case: Case) -> modals.View | str:
+        """Return the modal for a case, or why its answer cannot be taken."""
         if self.answers is None:
             return NOT_HERE
         try:
@@ -39,7 +39,10 @@ class TeamAnswerActs:
             return f"This cannot be taken: {with_full_stop(str(error))}"
 
     def submit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        """Store the proposal, or show in the window why it cannot be stored."""
+        """Store the proposal of a submitted modal, and return the answer to Slack.
+
+        Where the proposal cannot be stored, the answer says why.
+        """
         case = remembered.get("case")
         if self.answers is None or not isinstance(case, int):
             return _show(modals.show_message(0, NOT_HERE))

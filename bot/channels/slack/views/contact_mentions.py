@@ -11,7 +11,7 @@ PERSON_ID = re2.compile(r"[UW][A-Z0-9]{2,20}")
 GROUP_ID = re2.compile(r"S[A-Z0-9]{2,20}")
 
 
-def call_in_slack(people: Sequence[str]) -> str:
+def describe_people_in_slack(people: Sequence[str]) -> str:
     """Return the contacts in Slack's markup: ids become mentions, other words stay words."""
     return ", ".join(map(_mention, people)) or escape(NOBODY)
 

@@ -8,13 +8,13 @@ import threading
 from dataclasses import replace
 
 from bot.channels.slack.card_sync import message_arguments
-from bot.channels.slack.views import recalls as views
+from bot.channels.slack.views import recall_views as views
 from bot.channels.slack.views.cards import RenderedMessage, mention
 from bot.corpus.changes import ChangeKind, PassageChange
 from bot.journal import Journal
 from bot.journal.clock import stamp
 from bot.journal.records import BatchState
-from bot.staff.recall_batches import Batch, RecallBatches
+from bot.staff.recall_batches import RecallBatch, RecallBatches
 
 LOOKING = "The desk looks through what was sent. The list comes into <#{channel}> in a moment."
 GONE = "This change is no longer one: the post has been edited again."
@@ -85,7 +85,7 @@ class RecallPosts:
         self.stale = True
         return LOOKING.format(channel=self.channel)
 
-    def read_batch(self) -> Batch | None:
+    def read_batch(self) -> RecallBatch | None:
         """Return the batch that was found last; None while none has been found yet."""
         return self.batches.batch
 
@@ -98,7 +98,7 @@ class RecallPosts:
                 self._draw(_change_key(views.change_id(each)), views.render_change(each))
         if undecided or not changes:
             return
-        batch, replaced = self.batches.look()
+        batch, replaced = self.batches.find_batch()
         for key in replaced:
             self._draw_state(key)
         if batch.entries:

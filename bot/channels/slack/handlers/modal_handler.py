@@ -10,14 +10,14 @@ from typing import Any
 
 from bot.channels.slack.context import HandlerContext, actor
 from bot.channels.slack.events import decode_metadata, team_of
-from bot.channels.slack.handlers.labels import LabelActs
-from bot.channels.slack.handlers.staff_acts import StaffActs
-from bot.channels.slack.handlers.team_answers import TeamAnswerActs
+from bot.channels.slack.handlers.label_handler import LabelHandler
+from bot.channels.slack.handlers.more_menu_handler import MoreMenuHandler
+from bot.channels.slack.handlers.team_answer_handler import TeamAnswerHandler
 from bot.channels.slack.rated_answers import answered_passages, record_wrong_answer
-from bot.channels.slack.views import case_reader, modals, recalls
-from bot.channels.slack.views.answers import refusal_text
+from bot.channels.slack.views import case_reader, modals, recall_views
 from bot.channels.slack.views.blocks import markdown
 from bot.channels.slack.views.cards import mention
+from bot.channels.slack.views.responses import refusal_text
 from bot.channels.slack.views.team_answer_views import WINDOW
 from bot.errors import BlockedError, InputError
 from bot.journal import Case, CaseChange, Stage
@@ -49,11 +49,11 @@ class ModalHandler:
             "wrong": self._wrong,
             "page": self._page,
             "recall_page": self._recall_page,
-            "labels": LabelActs(context.learning, context.cards.topics).submit,
-            WINDOW: TeamAnswerActs(
-                context.team_answers.answers if context.team_answers else None
+            "labels": LabelHandler(context.label_review, context.cards.topics).submit,
+            WINDOW: TeamAnswerHandler(
+                context.team_answer_posts.answers if context.team_answer_posts else None
             ).submit,
-            **StaffActs(context).submissions,
+            **MoreMenuHandler(context).submissions,
         }
 
     def handle(self, body: Mapping[str, Any]) -> Ack:
@@ -74,7 +74,7 @@ class ModalHandler:
         return answer
 
     def _edit(self, view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, text = self._read_case(remembered), modals.read_text(dict(view))
+        case, text = self._read_case(remembered), modals.read_reply(dict(view))
         if wrong := object_to_text(text):
             return {"response_action": "errors", "errors": {"text_0": wrong}}
         if case is None or not _is_unchanged(case, remembered, me):
@@ -104,13 +104,13 @@ class ModalHandler:
         )
 
     def _send(self, _view: Mapping[str, Any], remembered: dict[str, Any], me: str) -> Ack:
-        case, kept = (
+        case, stored_text = (
             self._read_case(remembered),
             self.store.read_event(int(remembered.get("text") or 0)),
         )
-        if case is None or kept is None:
+        if case is None or stored_text is None:
             return _next(_gone(remembered))
-        text = str(kept.payload["text"])
+        text = str(stored_text.payload["text"])
         version = str(remembered.get("v"))
         try:
             kind = ReplyKind(str(remembered.get("kind")))
@@ -162,7 +162,7 @@ class ModalHandler:
         asked = self.store.read_event(int(remembered.get("event") or 0))
         if asked is None:
             return _next(modals.show_message(0, "That answer is too old. Please ask again."))
-        note, kind = redact(modals.read_text(dict(view))), modals.read_choice(dict(view), "kind")
+        note, kind = redact(modals.read_reply(dict(view))), modals.read_choice(dict(view), "kind")
         record_wrong_answer(
             self.context.rated_answers_path, asked, kind=kind, note=note.text, by=me
         )
@@ -188,13 +188,13 @@ class ModalHandler:
         later = self.store.list_follow_ups(case.message_id)
         said = read_transcript(self.desk.journal.engine, case.id)
         page = int(remembered.get("page") or 0)
-        return _next(case_reader.full_case(case, later, page, transcript=said))
+        return _next(case_reader.show_full_case(case, later, page, transcript=said))
 
     def _recall_page(self, _view: Mapping[str, Any], remembered: dict[str, Any], _me: str) -> Ack:
-        batch = self.context.recalls and self.context.recalls.read_batch()
+        batch = self.context.recall_posts and self.context.recall_posts.read_batch()
         if not batch:
             return _next(modals.show_message(0, "The list is being made anew. Open it again."))
-        return _next(recalls.show_list(batch, int(remembered.get("page") or 0)))
+        return _next(recall_views.show_list(batch, int(remembered.get("page") or 0)))
 
     def _conflict(
         self, case: Case | None, remembered: dict[str, Any], me: str, text: str = ""
@@ -208,7 +208,7 @@ class ModalHandler:
         later = self.store.list_follow_ups(case.message_id)
         mine = text and case.open and case.owner in ("", me)
         kind = "details" if remembered.get("kind") == "details" else "edit"
-        window = case_reader.conflict(
+        window = case_reader.show_conflict(
             case, text, later=later if mine else _since(later, case, remembered),
             actions=self.context.texts.actions, kind=kind if mine else "",
         )  # fmt: skip
