@@ -3,8 +3,9 @@
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import make_msgid, parseaddr
+from email.utils import make_msgid
 
+from bot.channels.mail.addresses import parse_authors
 from bot.text.printable import printable
 
 NOBODY = "you@example.org"  # where no address was written
@@ -22,7 +23,10 @@ def compose_trial_mail(sender: str, subject: str, text: str, *, recipient: str) 
 
 
 def _address(sender: str) -> str:
-    address = parseaddr(" ".join(sender.split()))[1]
+    authors = parse_authors([" ".join(sender.split())], limit=1)
+    if len(authors) != 1:
+        return NOBODY
+    address = authors[0]
     try:
         check = EmailMessage(policy=SMTP)
         check["From"] = address
