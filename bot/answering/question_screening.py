@@ -52,11 +52,11 @@ def find_urgent(
     """Return the urgent escalation that replaces all other outcomes; None where there is none.
 
     That of a rule counts unless the classifier of requests denies it; that of the classifier counts
-    where no rule hits the message.
+    where no rule escalates the message. A crisis outranks a request that is to be refused.
     """
     if isinstance(message_verdict, Escalate) and message_verdict.priority is not Priority.NORMAL:
         return None if requests and requests.denies(message_verdict) else message_verdict
-    return requests.urgent if requests and message_verdict is None else None
+    return requests.urgent if requests and not isinstance(message_verdict, Escalate) else None
 
 
 def screen_questions(

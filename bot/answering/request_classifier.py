@@ -100,13 +100,15 @@ KINDS = [PLACE[label] for label in (Label.DEMAND, Label.OTHER_REQUEST, Label.INJ
 ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 # Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE below the second,
 # or the label of the reason below the bound beside it; chosen on messages of authors that were left
-# out. Danger, extortion and the press have none. With 0.45 in place of 0.25 as the second, 38 fewer
-# of 3,343 honest messages of theirs are refused, and 59 more of 3,644 requests reach a person.
+# out. What pages is overruled below `alarming` of the head, from which on it would alarm somebody
+# itself; danger and the press are not overruled. With 0.45 in place of 0.25 as the second, 38 fewer
+# of 3,343 honest messages of such authors are refused, and 59 more of 3,644 requests reach a person.
 HONESTLY, NO_REQUEST = 0.5, 0.45
 NO_OWN_SECRET = 0.25  # in place of the second, where the rule is on the desk's own secrets
+OVERRULED_PAGES = frozenset(
+    {EscalationReason.TAKEOVER, EscalationReason.EXTORTION, EscalationReason.SECRET_GIVEN}
+)
 DENIED_BELOW: dict[EscalationReason, tuple[Label, float]] = {
-    EscalationReason.TAKEOVER: (Label.CRISIS, 0.03),
-    EscalationReason.SECRET_GIVEN: (Label.GIVEN_AWAY, 0.01),
     EscalationReason.LEGAL: (Label.FORMAL, 0.04),
     EscalationReason.REGULATOR: (Label.FORMAL, 0.04),
     EscalationReason.DATA_SUBJECT: (Label.FORMAL, 0.04),
@@ -239,15 +241,18 @@ class ClassifiedRequests:
     def denies(self, rule: Verdict) -> bool:
         """Is the message honest, and surely none of what the rule takes it for?
 
-        Of disguised text the head knows nothing: it takes it for no honest question either. Danger,
-        extortion and the press are never overruled.
+        Of disguised text the head knows nothing: it takes it for no honest question either. Danger
+        and the press are never overruled.
         """
         if self.highest(Label.HONEST) < HONESTLY:
             return False
         if isinstance(rule, Refuse):
             least = NO_OWN_SECRET if rule.rule == OWN_SECRETS else NO_REQUEST
             return self.highest(Label.REFUSE) < least
-        label, least = DENIED_BELOW.get(rule.reason, (Label.HONEST, 0.0))
+        if rule.reason in OVERRULED_PAGES:
+            label, least = Label.CRISIS, self.head.alarming
+        else:
+            label, least = DENIED_BELOW.get(rule.reason, (Label.HONEST, 0.0))
         # The head has learned too little of subjects to deny what one says by itself.
         return self.highest(label) < least and screen(self.subject) != rule
 

@@ -49,7 +49,7 @@ AUTHORS = Path(__file__).parents[1] / "data" / "requests"
 TABLE_ONLY = frozenset({"r19", "r20"})  # two authors that nothing is learned from or chosen by
 # Authors that teach the head and not the encoder: on them the head's thresholds are chosen, because
 # what the encoder was tuned on looks surer to the head than a stranger's message.
-HEAD_ONLY = frozenset({"r22", "r27", "r28", "r29", "r30"})
+HEAD_ONLY = frozenset({"r22", *(f"r{n}" for n in range(27, 37))})
 EPOCHS, BATCH = 20, 512
 RATE, SHRINK = 2e-3, 0.1
 HIDDEN = 128  # units beside the linear map; chosen on authors that were left out
