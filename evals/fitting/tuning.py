@@ -357,7 +357,8 @@ class _RequestHead(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         kept = functional.dropout(state, REQUEST_DROPOUT, self.training)
         hidden = functional.relu(self.hidden(kept))
-        return self.outer(hidden) + self.direct(kept)  # type: ignore[no-any-return]
+        scores: Tensor = self.outer(hidden) + self.direct(kept)
+        return scores
 
 
 def _batches(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:

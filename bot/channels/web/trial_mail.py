@@ -5,7 +5,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import make_msgid
 
-from bot.channels.mail.addresses import parse_authors
 from bot.text.printable import printable
 
 NOBODY = "you@example.org"  # where no address was written
@@ -23,13 +22,13 @@ def compose_trial_mail(sender: str, subject: str, text: str, *, recipient: str) 
 
 
 def _address(sender: str) -> str:
-    authors = parse_authors([" ".join(sender.split())], limit=1)
-    if len(authors) != 1:
-        return NOBODY
-    address = authors[0]
+    check = EmailMessage(policy=SMTP)
     try:
-        check = EmailMessage(policy=SMTP)
-        check["From"] = address
-    except (HeaderParseError, ValueError):
+        check["From"] = " ".join(sender.split())
+    except (HeaderParseError, ValueError, IndexError):  # the last one by "x@", of the parser itself
         return NOBODY
+    header = check["From"]
+    if header.defects or len(header.addresses) != 1:
+        return NOBODY
+    address = str(header.addresses[0].addr_spec)
     return address if address.isascii() and "@" in address else NOBODY
