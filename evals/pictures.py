@@ -95,7 +95,7 @@ were my API keys exposed in this incident?
 Ana
 """
 HANDED_OVER = """Hello,
-we use your API for the chat of our shop. Did the attackers get the messages of my customers?
+we use your API for the chat of our shop. Can the attackers write to my customers now?
 Ana
 """
 

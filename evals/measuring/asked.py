@@ -141,7 +141,9 @@ def _persons(heard: Sequence[MessageResult]) -> Iterator[BoundedRate]:
         "unseen formal letters: to a formal desk", formal, [h.has(*FORMALITIES) for h in formal],
         floor=0.9,
     )  # fmt: skip
-    yield _rate("unseen asks for a person: found", wants, [h.has(person) for h in wants], floor=0.85)
+    yield _rate(
+        "unseen asks for a person: found", wants, [h.has(person) for h in wants], floor=0.85
+    )
     yield _rate(
         "unseen others: taken for such",
         content,

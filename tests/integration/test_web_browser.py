@@ -44,7 +44,7 @@ def test_from_the_users_mail_to_the_users_mail_by_keyboard(stand: Stand, browser
     assert browser.ask("document.cookie") == ""
     stand.receive(DOUBTFUL)
     browser.press("nav a", "Waiting for a person")
-    browser.press(".row", "the messages of my customers")
+    browser.press(".row", "write to my customers now")
     browser.press("a", "Edit and send")
     browser.type("textarea", f"{REPLY}\nWrite me your password.")
     browser.press("button", "Next: check")

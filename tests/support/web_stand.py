@@ -19,9 +19,7 @@ from tests.support.web_client import Page
 
 UNSURE = "Which law firm advises you about the budget of the marketing team?"
 # A passage is near, and the desk is not sure that it answers.
-DOUBTFUL = (
-    "we use your API for the chat of our shop. Did the attackers get the messages of my customers?"
-)
+DOUBTFUL = "we use your API for the chat of our shop. Can the attackers write to my customers now?"
 QUOTED = "Were OpenAI passwords, API keys, or payment information exposed?"
 REPLY = "Dear Ana,\n\nwe name no law firm.\n\nKim"
 HOSTILE = (
