@@ -104,14 +104,16 @@ def test_every_language_of_the_templates_has_its_words(knowledge: Knowledge) -> 
 
 
 def test_the_whole_desk_asks_back_and_understands_the_reply(app: App) -> None:
-    first = app.responder.respond(Message(text="Ist mein Konto betroffen?", channel=Channel.EMAIL))
+    first = app.responder.respond(
+        Message(text="Welche Konten sind betroffen?", channel=Channel.EMAIL)
+    )
     (shipped,) = app.knowledge.clarifications
     assert first.clarification == shipped.ask["de"]
     reply = compose_reply(first, app.knowledge, case_number=7)
     assert shipped.ask["de"] in reply
     assert app.outbound.check(reply, case_number=7).allowed
     history = (
-        Turn(role=Role.USER, text="Ist mein Konto betroffen?"), Turn(role=Role.DESK, text=reply),
+        Turn(role=Role.USER, text="Welche Konten sind betroffen?"), Turn(role=Role.DESK, text=reply),
     )  # fmt: skip
     again = app.responder.respond(Message(text="ChatGPT", channel=Channel.EMAIL, history=history))
     assert [type(outcome) for outcome in again.outcomes] == [Answer]

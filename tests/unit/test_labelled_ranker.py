@@ -94,8 +94,8 @@ def test_what_people_answer_in_their_own_words_goes_on_to_them(ranker: TransferR
         labelled_question(100 + n, f"{way} {SILENT} {n}", language="en", passages=())
         for n, way in enumerate(WAYS * 3)
     ]
-    text = f"does anybody have news {SILENT}"
-    before, after = learned(ranker, asked(120)), learned(ranker, [*asked(120), *own_words])
+    text = f"please tell me {SILENT}"
+    before, after = learned(ranker, asked(240)), learned(ranker, [*asked(240), *own_words])
     assert judged(before, text).probability >= before.threshold
     assert judged(after, text).probability < after.threshold
 

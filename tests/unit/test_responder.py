@@ -197,7 +197,7 @@ def test_a_person_learns_that_the_post_is_silent(app: App) -> None:
 
 
 def test_beside_other_questions_an_answer_quotes_only_its_first_passage(app: App) -> None:
-    asked = "Are photos part of what may have got out?"
+    asked = "Which data of mine got out?"
     (alone,) = respond(app, asked).outcomes
     among, other = respond(app, f"{asked} Should I reset my password?").outcomes
     assert isinstance(alone, Answer)
