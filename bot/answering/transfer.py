@@ -11,6 +11,7 @@ first day.
 import io
 import math
 import re
+import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -110,9 +111,7 @@ class Transfer:
             value = getattr(self, each.name)
             half = isinstance(value, np.ndarray) and value.ndim > 1
             stored[each.name] = value.astype(np.float16) if half else np.asarray(value)
-        written = io.BytesIO()
-        np.savez(written, allow_pickle=False, **stored)
-        return written.getvalue()
+        return write_archive(stored)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Transfer":
@@ -126,6 +125,20 @@ class Transfer:
         if values.pop("format", None) != FORMAT or values.keys() != wanted:
             raise KnowledgeError(f"bot/data/{TRANSFER} has another format; {AGAIN}")
         return Transfer(**values)
+
+
+def write_archive(arrays: Mapping[str, Any]) -> bytes:
+    """Return what `numpy.savez` writes, with the same bytes under every patch version of Python.
+
+    savez streams each array, and the header that zipfile gives a streamed entry has changed.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as entries:
+        for name, value in arrays.items():
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, np.asarray(value), allow_pickle=False)
+            entries.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue())
+    return archive.getvalue()
 
 
 def read_transfer() -> Transfer:

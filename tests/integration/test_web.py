@@ -237,7 +237,7 @@ def test_a_mail_can_be_written_to_the_desk(stand: Stand, browser: Browser) -> No
 
 @pytest.mark.parametrize(
     ("sender", "kept"),
-    [("joe@example.org", "joe@example.org"), ("", NOBODY), ("no address", NOBODY), ("a@b\r\nX: y", "a@bX")],
+    [("joe@example.org", "joe@example.org"), ("", NOBODY), ("no address", NOBODY), ("a@b\r\nX: y", NOBODY), ("x@", NOBODY), ("Ana <ana@x.example>", "ana@x.example")],
 )  # fmt: skip
 def test_a_trial_mail_has_one_plain_sender(sender: str, kept: str) -> None:
     raw = compose_trial_mail(sender, "s", "t", recipient="desk@example.org")

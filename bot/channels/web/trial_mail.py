@@ -3,7 +3,7 @@
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import make_msgid, parseaddr
+from email.utils import make_msgid
 
 from bot.text.printable import printable
 
@@ -22,10 +22,13 @@ def compose_trial_mail(sender: str, subject: str, text: str, *, recipient: str) 
 
 
 def _address(sender: str) -> str:
-    address = parseaddr(" ".join(sender.split()))[1]
+    check = EmailMessage(policy=SMTP)
     try:
-        check = EmailMessage(policy=SMTP)
-        check["From"] = address
-    except (HeaderParseError, ValueError):
+        check["From"] = " ".join(sender.split())
+    except (HeaderParseError, ValueError, IndexError):  # the last one by "x@", of the parser itself
         return NOBODY
+    header = check["From"]
+    if header.defects or len(header.addresses) != 1:
+        return NOBODY
+    address = str(header.addresses[0].addr_spec)
     return address if address.isascii() and "@" in address else NOBODY
