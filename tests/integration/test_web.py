@@ -74,7 +74,7 @@ def test_a_draft_is_approved_after_a_last_look_and_goes_out_once(
     stand: Stand, browser: Browser
 ) -> None:
     stand.receive(DOUBTFUL)
-    assert "write to my customers now" in told(browser.get("/queue"))
+    assert "the messages of my customers" in told(browser.get("/queue"))
     draft = stand.case().draft
     look = browser.get("/cases/1/approve")
     assert " ".join(draft.split()) in told(look)
@@ -237,7 +237,7 @@ def test_a_mail_can_be_written_to_the_desk(stand: Stand, browser: Browser) -> No
 
 @pytest.mark.parametrize(
     ("sender", "kept"),
-    [("joe@example.org", "joe@example.org"), ("", NOBODY), ("no address", NOBODY), ("a@b\r\nX: y", NOBODY)],
+    [("joe@example.org", "joe@example.org"), ("", NOBODY), ("no address", NOBODY), ("a@b\r\nX: y", NOBODY), ("x@", NOBODY), ("Ana <ana@x.example>", "ana@x.example")],
 )  # fmt: skip
 def test_a_trial_mail_has_one_plain_sender(sender: str, kept: str) -> None:
     raw = compose_trial_mail(sender, "s", "t", recipient="desk@example.org")
