@@ -1,8 +1,9 @@
 """Finds who was told what the post no longer says, and composes the mails that correct it.
 
 A sent answer is outdated when it quoted a passage that was corrected or has gone, when the sentence
-that answers its question best was added to a passage that it quoted, or when the answer would now
-quote a passage that is new. A change of wording alone makes no answer outdated.
+that answers its question best was added to a passage that it quoted, when the answer would now
+quote a passage that is new, or when a new passage has to stand beside one that it quoted. A change
+of wording alone makes no answer outdated.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -268,10 +269,17 @@ class Recall:
             if (why := self._why(change, asked.question, text)) and change.before:
                 now = (change.now,) if change.now else _best_of(replay().get(asked.question))
                 yield _Finding(why=why, told=(change.before,), now=self._quotable(now))
-        best = _best_of(replay().get(asked.question)) if new else ()
+        if not new:
+            return
+        best = _best_of(replay().get(asked.question))
         # Also where what was told has not changed: a passage that a later one overtakes is sent
-        # only together with that one.
-        if fresh := tuple(passage for passage in best if passage.id in new):
+        # only together with that one, whatever would be the best answer today.
+        overtaking = self.knowledge.companions([passage for passage, _ in asked.quoted])
+        now = (
+            *self.responder.finder.complete(best),
+            *(self.knowledge.passages[i] for i in overtaking),
+        )
+        if fresh := tuple(dict.fromkeys(passage for passage in now if passage.id in new)):
             told = tuple(text for text in self._texts if (text.id, text.version) in quoted)
             yield _Finding(why=OutdatedReason.NEW, told=told, now=fresh)
 
