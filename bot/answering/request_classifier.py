@@ -101,8 +101,9 @@ ASKED_FOR = (Label.REFUSE, Label.DEMAND, Label.OTHER_REQUEST, Label.INJECTION)
 # Probabilities by which a rule is overruled: HONEST from the first on, and REFUSE below the second,
 # or the label of the reason below the bound beside it; chosen on messages of authors that were left
 # out. Takeover and extortion are overruled below `alarming` of the head, from which on it would
-# alarm somebody itself; danger and the press are not overruled. With 0.45 in place of 0.25 as the second, 38 fewer
-# of 3,343 honest messages of theirs are refused, and 59 more of 3,644 requests reach a person.
+# alarm somebody itself; danger and the press are not overruled. With 0.45 in place of 0.25 as the
+# second, 38 fewer of 3,343 honest messages of theirs are refused, and 59 more of 3,644 requests
+# reach a person.
 HONESTLY, NO_REQUEST = 0.5, 0.45
 NO_OWN_SECRET = 0.25  # in place of the second, where the rule is on the desk's own secrets
 OVERRULED_PAGES = frozenset({EscalationReason.TAKEOVER, EscalationReason.EXTORTION})

@@ -111,7 +111,7 @@ class Transfer:
             value = getattr(self, each.name)
             half = isinstance(value, np.ndarray) and value.ndim > 1
             stored[each.name] = value.astype(np.float16) if half else np.asarray(value)
-        return write_archive(stored)
+        return _write_archive(stored)
 
     @staticmethod
     def from_bytes(content: bytes) -> "Transfer":
@@ -127,7 +127,7 @@ class Transfer:
         return Transfer(**values)
 
 
-def write_archive(arrays: Mapping[str, Any]) -> bytes:
+def _write_archive(arrays: Mapping[str, Any]) -> bytes:
     """Return what `numpy.savez` writes, with the same bytes under every patch version of Python.
 
     savez streams each array, and the header that zipfile gives a streamed entry has changed.

@@ -22,12 +22,12 @@ def compose_trial_mail(sender: str, subject: str, text: str, *, recipient: str) 
 
 
 def _address(sender: str) -> str:
-    check = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=SMTP)
     try:
-        check["From"] = " ".join(sender.split())
+        mail["From"] = " ".join(sender.split())
     except (HeaderParseError, ValueError, IndexError):  # the last one by "x@", of the parser itself
         return NOBODY
-    header = check["From"]
+    header = mail["From"]
     if header.defects or len(header.addresses) != 1:
         return NOBODY
     address = str(header.addresses[0].addr_spec)
