@@ -74,7 +74,7 @@ def test_a_draft_is_approved_after_a_last_look_and_goes_out_once(
     stand: Stand, browser: Browser
 ) -> None:
     stand.receive(DOUBTFUL)
-    assert "the messages of my customers" in told(browser.get("/queue"))
+    assert "write to my customers now" in told(browser.get("/queue"))
     draft = stand.case().draft
     look = browser.get("/cases/1/approve")
     assert " ".join(draft.split()) in told(look)
