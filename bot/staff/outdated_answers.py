@@ -271,15 +271,12 @@ class Recall:
                 yield _Finding(why=why, told=(change.before,), now=self._quotable(now))
         if not new:
             return
-        best = _best_of(replay().get(asked.question))
         # Also where what was told has not changed: a passage that a later one overtakes is sent
         # only together with that one, whatever would be the best answer today.
-        overtaking = self.knowledge.companions([passage for passage, _ in asked.quoted])
-        now = (
-            *self.responder.finder.complete(best),
-            *(self.knowledge.passages[i] for i in overtaking),
-        )
-        if fresh := tuple(dict.fromkeys(passage for passage in now if passage.id in new)):
+        best = [passage.id for passage in _best_of(replay().get(asked.question))]
+        concerned = list(dict.fromkeys([*best, *(passage for passage, _ in asked.quoted)]))
+        concerned += self.knowledge.companions(concerned)
+        if fresh := tuple(self.knowledge.passages[i] for i in concerned if i in new):
             told = tuple(text for text in self._texts if (text.id, text.version) in quoted)
             yield _Finding(why=OutdatedReason.NEW, told=told, now=fresh)
 

@@ -71,6 +71,23 @@ def test_recall_of_a_new_passage_reaches_who_asked_for_it_whatever_a_person_call
         assert list(recall_of(app, journal, ChangeKind.WORDING).find()) == []
 
 
+def test_recall_reaches_who_was_told_what_a_new_passage_overtakes_whatever_is_best_today(
+    app: App, tmp_path: Path
+) -> None:
+    time = Time()
+    pair = app.knowledge.notes.quote_together[0]
+    overtaken, new = (app.knowledge.passages[i] for i in (pair.passage, pair.together))
+    with closing(Journal(f"sqlite:///{tmp_path}/j.sqlite3", clock=time)) as journal:
+        journal.corrections.record_passages([overtaken])
+        mine = told(journal, overtaken, "ana")  # asked something that `new` does not answer
+        told(journal, app.knowledge.passages[RESETS], "bob")
+        time.forward(60)
+        journal.corrections.record_passages([overtaken, new])
+        (entry,) = recall_of(app, journal).find()
+        assert (entry.conversation_id, entry.why) == (mine, OutdatedReason.NEW)
+        assert new in entry.now
+
+
 def test_a_change_is_shown_from_where_the_texts_part(app: App) -> None:
     now = app.knowledge.passages[RESETS]
     long = replace(now, text=f"{now.text} {'And so on. ' * 40}The last word is new.")
